@@ -24,13 +24,18 @@ from temporalio.worker import Interceptor, Worker, WorkerDeploymentConfig
 from activities.adjustment import AdjustmentSteps
 from activities.attempts import AttemptsToldToRuns, log_attempts_in_one_line
 from activities.audit_findings import AuditFindings
+from activities.barcode import BarcodeQuestions
 from activities.buffer import ItemBuffers
 from activities.count_questions import CountQuestions
 from activities.cycle_count import CycleCountSteps
 from activities.cycle_count_plan import CycleCountPlanSteps
-from activities.differences import WithLimit
+from activities.differences import WithGoods, WithLimit
 from activities.documents import DocumentQuestions
 from activities.edge import at_the_edge
+from activities.event import EventQuestions
+from activities.event_numbering import EventNumbering
+from activities.event_subscriber import EventSubscriberSteps
+from activities.events_worker import events_worker
 from activities.following import Following, following_of
 from activities.garbage import keep_what_is_loaded
 from activities.gauges import Gauges
@@ -39,7 +44,11 @@ from activities.health_server import answering, host_and_port
 from activities.homes import Homes
 from activities.identity import IdentityChecks, QuestionsVouchedFor, verifier_of
 from activities.import_preview import ImportPreviews
+from activities.inspection import InspectionSteps
 from activities.ledger import LedgerQuestions
+from activities.lot_expiry import LotExpirySteps
+from activities.lot_questions import LotQuestions
+from activities.lot_trace import LotTraces
 from activities.measured import MeasuredAttempts, PendingNotices
 from activities.metrics import Metrics
 from activities.metrics_server import serve_metrics
@@ -51,6 +60,7 @@ from activities.pacing import Paced
 from activities.plan_questions import PlanQuestions
 from activities.product import ProductNaming
 from activities.purchase_order import PurchaseOrderSteps
+from activities.recall import RecallSteps
 from activities.reorder import ReorderSteps
 from activities.replenishment_plan import ReplenishmentPlanSteps
 from activities.runs import Runs
@@ -61,6 +71,7 @@ from activities.supply import SupplyQuestions
 from activities.transfer_mirror import TransferMirror
 from activities.waiting import WaitingQuestions
 from activities.waking import Waking
+from activities.webhook_secret import WebhookSecrets
 from database.migrate import newest_revision, require_schema
 from database.sessions import TRANSACTION_SECONDS, Database, connect
 from starter.ending import run_to_the_end
@@ -75,7 +86,10 @@ from stockkeeper.contracts import (
     adjustment,
     cycle_count,
     cycle_count_plan,
+    inspection,
+    lot_expiry,
     purchase_order,
+    recall,
     reorder,
     replenishment_plan,
 )
@@ -86,6 +100,7 @@ from stockkeeper.contracts.settings import LogFormat, queues_of, require_known
 from stockkeeper.domain.errors import StockkeeperError
 from workflows import patches
 from workflows.brought_identity import BringsIdentity
+from workflows.event_subscriber import EventSubscriberWorkflow
 from workflows.failed_before import TellsOfFailuresBefore
 from workflows.order_in_parts import OrderInPartsWorkflow
 from workflows.question import QuestionWorkflow
@@ -111,7 +126,12 @@ def steps_of(process: ProcessSpec) -> type[Any]:
     return found
 
 
-WORKFLOWS = [*(workflow_of(process) for process in PROCESSES), OrderInPartsWorkflow, QuestionWorkflow]
+WORKFLOWS = [
+    *(workflow_of(process) for process in PROCESSES),
+    OrderInPartsWorkflow,
+    EventSubscriberWorkflow,
+    QuestionWorkflow,
+]
 
 # Without the sandbox, which would load each workflow's module again for every run and watch each activation: what it
 # watches for, tests keep out of all that is replayed, and they replay every history in the sandbox as well (ADR 0026).
@@ -177,6 +197,7 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
             approval=settings.approval,
             over_delivery_percent=settings.over_delivery_percent,
             limits=settings.adjustment,
+            short_dated_receipts=settings.short_dated_receipts,
         ),
         reorder.PROCESS.kind: ReorderSteps(
             database,
@@ -187,6 +208,7 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
             limits=settings.adjustment,
         ),
         adjustment.PROCESS.kind: AdjustmentSteps(database, policy=settings.adjustment),
+        inspection.PROCESS.kind: InspectionSteps(database, settings.adjustment),
         replenishment_plan.PROCESS.kind: ReplenishmentPlanSteps(
             database,
             order_cost=settings.order_cost,
@@ -196,12 +218,17 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
         ),
         cycle_count.PROCESS.kind: CycleCountSteps(database, settings.counting, settings.adjustment),
         cycle_count_plan.PROCESS.kind: CycleCountPlanSteps(database, settings.counting),
+        lot_expiry.PROCESS.kind: LotExpirySteps(database, settings.expiry_notice_days),
+        recall.PROCESS.kind: RecallSteps(database, others=settings.other_queues),
     }
+    events = EventQuestions(database, settings.task_queue, one_of_several=bool(settings.databases))
     return [
         *(with_settings.get(process.kind) or _steps(process, database, settings) for process in PROCESSES),
         StockQuestions(database),
         DocumentQuestions(database),
         LedgerQuestions(database),
+        LotQuestions(database),
+        LotTraces(database),
         ImportPreviews(database),
         ProductNaming(database),
         Homes(database),
@@ -214,6 +241,10 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
         WaitingQuestions(database),
         OrderPromises(database),
         SupplyQuestions(database),
+        BarcodeQuestions(database),
+        events,
+        EventSubscriberSteps(events, settings.webhooks),
+        WebhookSecrets(settings.webhook_key.get_secret_value(), settings.task_queue),
         NoticeSteps(database, settings.notice_ways),
         _runs(settings),
         IdentityChecks(verifier_of(settings)),
@@ -222,8 +253,7 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
 
 def _runs(settings: Settings) -> Runs:
     """Runs as Temporal has them: of one database, or of this one of several."""
-    queues = queues_of(settings.databases)
-    return Runs(settings.task_queue, [each for each in queues if each != settings.task_queue]) if queues else Runs()
+    return Runs(settings.task_queue, settings.other_queues) if settings.databases else Runs()
 
 
 def _on_another(settings: Settings) -> tuple[Database, list[object]]:
@@ -232,14 +262,18 @@ def _on_another(settings: Settings) -> tuple[Database, list[object]]:
 
 
 def _steps(process: ProcessSpec, database: Database, settings: Settings) -> object:
-    """The implementation of a process's activities that needs no settings, or only the limit of differences."""
+    """The implementation of a process's activities that needs no settings, or those of differences and of goods."""
     steps = steps_of(process)
+    if issubclass(steps, WithGoods):
+        return steps(database, settings.adjustment, settings.goods)
     return steps(database, settings.adjustment) if issubclass(steps, WithLimit) else steps(database)
 
 
 @asynccontextmanager
 async def working(client: Client, database: Database, settings: Settings) -> AsyncIterator[None]:
     """Work, for as long as the block lasts: on the queues that the settings name, with one worker for each.
+
+    Where orders are served, followers of events are, too, on a queue of their own.
 
     There is a thread for each activity that may run, local or regular: with fewer, an activity's timeout would run out
     while it waits in a queue inside the worker, which Temporal can't see.
@@ -250,8 +284,10 @@ async def working(client: Client, database: Database, settings: Settings) -> Asy
     log_attempts_in_one_line()
     measuring, beside = _measured(client, database, settings)
     following = following_of(database, settings, _on_another)
+    steps = build_steps(database, settings)
+    [events] = [each for each in steps if isinstance(each, EventQuestions)]
     common = _Common(
-        activities=activities_of(*build_steps(database, settings), following=following),
+        activities=activities_of(*_everywhere(steps), following=following),
         deployment_config=_deployment(settings.version),
         interceptors=[
             *_traced(database),
@@ -265,11 +301,11 @@ async def working(client: Client, database: Database, settings: Settings) -> Asy
         max_workflow_task_external_storage_concurrency=1,
         graceful_shutdown_timeout=GRACEFUL_SHUTDOWN,
     )
-    beside = [*beside, database.stalled.while_working]
+    beside = [*beside, database.stalled.while_working, EventNumbering(database, settings.events_kept).while_working]
     if following is not None:
         beside.append(following.while_working)
     if settings.serves is not Serves.BULK:
-        beside.append(Waking(database, client).while_working)
+        beside += [Waking(database, client).while_working, events.while_working]
     # Not as plugins of a worker: one that couldn't begin would keep the block from ever ending.
     async with AsyncExitStack() as begun:
         for each in beside:
@@ -277,8 +313,17 @@ async def working(client: Client, database: Database, settings: Settings) -> Asy
         if settings.serves is not Serves.ORDERS:
             await _begin(begun, _bulk_worker(client, settings, common))
         if settings.serves is not Serves.BULK:
+            waiting = activities_of(
+                *(each for each in steps if isinstance(each, EventQuestions | EventSubscriberSteps))
+            )
+            await _begin(begun, events_worker(client, settings.task_queue, waiting, common))
             await _begin(begun, _worker(client, settings, common))
         yield
+
+
+def _everywhere(steps: Sequence[object]) -> list[object]:
+    """Those of every queue: what sends events to subscribers waits for them, which it may on one queue only."""
+    return [each for each in steps if not isinstance(each, EventSubscriberSteps)]
 
 
 async def _begin(begun: AsyncExitStack, worker: Worker) -> None:
@@ -323,7 +368,7 @@ _Beside: TypeAlias = Callable[[], AbstractAsyncContextManager[None]]
 
 
 class _Common(TypedDict):
-    """What both workers of a process have in common."""
+    """What the workers of a process have in common."""
 
     activities: list[Callable[..., Any]]
     deployment_config: WorkerDeploymentConfig | None
@@ -407,11 +452,23 @@ async def run(settings: Settings) -> None:
             keep_what_is_loaded()
             logging.getLogger("stockkeeper").info("working on task queue %s", settings.queue)
             await watch.until(stop)
-    except RuntimeError as error:
-        # The SDK's words are about the part of the worker that failed; what the server said is behind them.
-        if (status := status_within(error.__cause__ or error)) is None:
+    except (RuntimeError, asyncio.CancelledError) as error:
+        if (status := _told_by_the_server(error)) is None:
             raise
         raise StockkeeperError(f"Temporal doesn't let this worker work: {status[1]}") from error
+
+
+def _told_by_the_server(error: BaseException | None) -> tuple[str, str] | None:
+    """What the server has said to a worker that failed; None: nothing.
+
+    The SDK's words are about the part of the worker that failed; what the server said is behind them. Where several
+    workers fail, one may be cancelled by another while it ends.
+    """
+    while error is not None:
+        if (status := status_within(error.__cause__ or error)) is not None:
+            return status
+        error = error.__context__
+    return None
 
 
 @asynccontextmanager

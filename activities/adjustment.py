@@ -10,13 +10,13 @@ from datetime import datetime
 from sqlalchemy import Connection
 from temporalio import activity
 
-from activities.adjustment_posting import keep_would_end, post, require_on_hand
+from activities.adjustment_posting import keep_would_end, post
 from activities.catalogue import require_items
-from activities.writes import Effect, OnDatabase, columns_of, document_once, require_same
+from activities.writes import UNCHANGED, Effect, OnDatabase, columns_of, document_once, require_same
 from database.adjustment import ADJUSTMENT, lock_adjustment, read_effective_time
-from database.corrections import is_reviewed, would_end
+from database.arriving_lots import require_named
+from database.corrections import is_reviewed, lock_changed, require_on_hand, would_end
 from database.document import close_document, insert_document, is_stored, read_document
-from database.locks import lock_items, lock_or_create_items
 from database.operations import Operation
 from database.sessions import Database
 from database.worth import unit_costs
@@ -64,6 +64,8 @@ class AdjustmentSteps(OnDatabase, AdjustmentActivities):
 
         Raises:
             UnknownWarehouse, UnknownProduct: The catalogue hasn't got one of those named.
+            InvalidRequest: A line of a tracked product names no lot, one of another product does, or a lot can't be
+                as it says.
             InsufficientStock: Less is on hand than is to be taken off, with the numbers. Nothing is stored.
             OperationConflict: An adjustment with this number and other contents exists.
         """
@@ -86,11 +88,11 @@ class AdjustmentSteps(OnDatabase, AdjustmentActivities):
         def effect(connection: Connection, operation: Operation) -> StockAnswer | None:
             adjustment = lock_adjustment(connection, step.adjustment_number)
             if adjustment.approval.is_given_by(step.performed_by):
-                return None
+                return UNCHANGED
             status = adjustment.after_approval(step.performed_by)
             changes = adjustment.changes
-            levels = lock_or_create_items(connection, changes)
-            require_on_hand(adjustment, levels)
+            levels = lock_changed(connection, changes, arriving=True)
+            require_on_hand(connection, changes, levels)
             ending = would_end(connection, changes, levels, step.as_of)
             adjustment.require_seen(ending, none=is_reviewed(connection, operation, "approve"))
             asked_and_approved = f"asked for by {adjustment.requested_by}, approved by {step.performed_by}"
@@ -114,13 +116,15 @@ class AdjustmentSteps(OnDatabase, AdjustmentActivities):
         Locks: the adjustment, then its items. Operation: ``{workflow}/review/{command}``.
         """
 
-        def effect(connection: Connection, operation: Operation) -> None:
+        def effect(connection: Connection, operation: Operation) -> StockAnswer | None:
             del operation
             adjustment = lock_adjustment(connection, step.adjustment_number)
-            if adjustment.status is AdjustmentStatus.PENDING:
-                changes = adjustment.changes
-                ending = would_end(connection, changes, lock_items(connection, changes), step.as_of)
-                keep_would_end(connection, adjustment, ending)
+            if adjustment.status is not AdjustmentStatus.PENDING:
+                return UNCHANGED
+            changes = adjustment.changes
+            ending = would_end(connection, changes, lock_changed(connection, changes), step.as_of)
+            keep_would_end(connection, adjustment, ending)
+            return None
 
         return self._once(step, effect)
 
@@ -147,13 +151,15 @@ class AdjustmentSteps(OnDatabase, AdjustmentActivities):
             stored = _stored(connection, step.adjustment_number)
             another = already_exists("adjustment", step.adjustment_number)
             require_same(_contents(stored), _contents(step), otherwise=another)
-            return None
+            return UNCHANGED
         require_items(connection, {ItemKey(step.warehouse_id, line.product_id) for line in step.lines}, sold=False)
+        named = [(ItemKey(step.warehouse_id, line.product_id), line.lot, line.quantity) for line in step.lines]
+        require_named(connection, named, what="adjusted")
         needs_approval = self._store(connection, operation, step)
         adjustment = lock_adjustment(connection, step.adjustment_number)
         changes = adjustment.changes
-        levels = lock_items(connection, changes)
-        require_on_hand(adjustment, levels)
+        levels = lock_changed(connection, changes)
+        require_on_hand(connection, changes, levels)
         if ending := would_end(connection, changes, levels, step.as_of):
             keep_would_end(connection, adjustment, ending)
         if needs_approval or ending:
@@ -164,7 +170,18 @@ class AdjustmentSteps(OnDatabase, AdjustmentActivities):
     def _store(self, connection: Connection, operation: Operation, step: SubmitAdjustmentStep) -> bool:
         """Insert the adjustment as PENDING, and return whether it needs an approval."""
         costs = unit_costs(connection, {line.product_id for line in step.lines})
-        lines = [AdjustedLine(line.product_id, line.quantity, costs[line.product_id]) for line in step.lines]
+        lines = [
+            AdjustedLine(
+                line.product_id,
+                line.quantity,
+                costs[line.product_id],
+                line.lot_number,
+                line.expires_on,
+                line.best_before,
+                line.made_on,
+            )
+            for line in step.lines
+        ]
         worth = worth_of(lines)
         needs_approval = worth.needs_approval(self._policy.limit, self._policy.limit_units)
         insert_document(
@@ -192,7 +209,10 @@ class AdjustmentSteps(OnDatabase, AdjustmentActivities):
 
 def _contents(adjustment: StoredAdjustment | SubmitAdjustmentStep) -> object:
     """What two starts under one number must have in common to be the same adjustment."""
-    lines = [(line.product_id, line.quantity) for line in adjustment.lines]
+    lines = [
+        (line.product_id, line.quantity, line.lot_number, line.expires_on, line.best_before, line.made_on)
+        for line in adjustment.lines
+    ]
     return adjustment.warehouse_id, adjustment.reason, adjustment.requested_by, lines
 
 
@@ -219,7 +239,17 @@ def start_again(connection: Connection, number: str, _as_of: datetime, _person: 
     return AdjustmentRequest(
         adjustment_number=number,
         warehouse_id=stored.warehouse_id,
-        lines=[AdjustmentLine(product_id=line.product_id, quantity=line.quantity) for line in stored.lines],
+        lines=[
+            AdjustmentLine(
+                product_id=line.product_id,
+                quantity=line.quantity,
+                lot_number=line.lot_number,
+                expires_on=line.expires_on,
+                best_before=line.best_before,
+                made_on=line.made_on,
+            )
+            for line in stored.lines
+        ],
         reason=stored.reason,
         performed_by=stored.requested_by,
         occurred_at=read_effective_time(connection, number),

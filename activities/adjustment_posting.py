@@ -1,6 +1,6 @@
 """The posting of an adjustment: what it needs, and what it does; the steps are in `activities.adjustment`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -9,15 +9,12 @@ from sqlalchemy import Connection
 
 from activities.writes import effects_of
 from database.adjustment import ADJUSTMENT
-from database.corrections import correct
+from database.corrections import correct, lock_changed
 from database.document import close_document, update_document
-from database.locks import lock_or_create_items
 from database.operations import Operation
 from stockkeeper.contracts.messages import StockAnswer
 from stockkeeper.domain.adjustment import Adjustment, AdjustmentStatus
-from stockkeeper.domain.errors import InsufficientStock
 from stockkeeper.domain.promise import Promise
-from stockkeeper.domain.stock import ItemKey, Level, shortages
 
 
 def keep_would_end(connection: Connection, adjustment: Adjustment, ending: Sequence[Promise]) -> None:
@@ -25,18 +22,6 @@ def keep_would_end(connection: Connection, adjustment: Adjustment, ending: Seque
     shown = [each._asdict() for each in ending]
     needs = {"needs_approval": True} if ending else {}
     update_document(connection, ADJUSTMENT, adjustment.adjustment_id, would_end=shown, **needs)
-
-
-def require_on_hand(adjustment: Adjustment, levels: Mapping[ItemKey, Level]) -> None:
-    """Refuse to take off more than is on hand; holds don't count here, because they give way.
-
-    Raises:
-        InsufficientStock: With the numbers of every item that is short.
-    """
-    taken_off = {item: -units for item, units in adjustment.changes.items() if units < 0}
-    there = {item: Level(level.on_hand) for item, level in levels.items()}
-    if missing := shortages(taken_off, there):
-        raise InsufficientStock.of(missing)
 
 
 def post(
@@ -55,7 +40,7 @@ def post(
         connection,
         replace(operation, occurred_at=adjustment.occurred_at),
         changes,
-        lock_or_create_items(connection, changes),
+        lock_changed(connection, changes, arriving=True),
         reference_id=adjustment.adjustment_number,
         reason=reason,
         as_of=as_of,

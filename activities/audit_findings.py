@@ -11,15 +11,21 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import BigInteger, Text
 from temporalio import activity
 
+from activities.document_events import document_changed
 from activities.transfer import end_hold, hold_of
+from activities.transfer_goods import stored_transfer
 from activities.writes import database_errors, effect_once
 from database import holds, ledger
-from database.audit_findings import lock_finding
+from database.audit_findings import lock_finding, tell
 from database.document import is_stored
+from database.events import insert_events
+from database.item_events import tell_levels
 from database.locks import lock_items, open_holds
 from database.operations import Operation
+from database.pipeline import send
 from database.sessions import Database
 from database.stock_reading import Wants, locked_stock
+from database.stock_rows import Moving, Reference
 from database.tables import audit_findings
 from database.transfer import TRANSFER
 from database.transfer_reading import lock_transfer, write_transfer
@@ -31,6 +37,7 @@ from stockkeeper.contracts.audit_findings import (
     FindingsShown,
     ShowFindings,
 )
+from stockkeeper.contracts.transfer import PROCESS
 from stockkeeper.domain.errors import InvalidRequest, InvalidState
 from stockkeeper.domain.reservation import ReservationStatus
 from stockkeeper.domain.stock import ItemKey, MovementType
@@ -59,7 +66,7 @@ _CLOSE = text("""
 """).bindparams(bindparam("as_of", type_=audit_findings.c.closed_at.type))
 
 _BOOKS = text("""
-    SELECT quantity_on_hand AS on_hand, quantity_reserved AS reserved,
+    SELECT quantity_on_hand AS on_hand, quantity_reserved AS reserved, quantity_unavailable AS unavailable,
         coalesce((SELECT balance_after FROM balance_at(item.warehouse_id, item.product_id, 'infinity')), 0) AS balance,
         (SELECT coalesce(sum(quantity), 0)::bigint FROM stock_movements AS moved
         WHERE (moved.warehouse_id, moved.product_id) = (item.warehouse_id, item.product_id)) AS moved
@@ -84,6 +91,22 @@ _TAKE_HOLDS = text("""
 """)
 
 
+# All lots of the item: a change past the ledger seldom concerns one lot alone.
+_MEND_LOTS = text("""
+    UPDATE lot_items AS lot
+    SET quantity_on_hand = coalesce((
+            SELECT lot_balance_after FROM stock_movements AS moved
+            WHERE (moved.product_id, moved.lot_number, moved.warehouse_id)
+                = (lot.product_id, lot.lot_number, lot.warehouse_id)
+            ORDER BY created_at DESC, movement_id DESC LIMIT 1), 0),
+        quantity_reserved = (
+            SELECT coalesce(sum(quantity_held), 0) FROM reservation_lots AS allotted
+            WHERE (allotted.product_id, allotted.lot_number, allotted.warehouse_id)
+                = (lot.product_id, lot.lot_number, lot.warehouse_id) AND quantity_held > 0)
+    WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)
+""")
+
+
 class AuditFindings(AuditFindingActivities):
     """`AuditFindingActivities` on PostgreSQL."""
 
@@ -99,7 +122,7 @@ class AuditFindings(AuditFindingActivities):
         Raises:
             InvalidRequest: There is no such finding.
             InvalidState: It is closed; or it is about a record that can't be changed; or it can't be repaired: more is
-                promised than is on hand, or no record gives the right number.
+                promised or set aside than is on hand, or no record gives the right number.
         """
 
         def effect(connection: Connection, operation: Operation) -> FindingShown:
@@ -121,7 +144,9 @@ class AuditFindings(AuditFindingActivities):
                     "finding_id": finding.finding_id,
                 },
             )
-            return _shown(connection, finding_id=finding.finding_id)[0]
+            shown = _shown(connection, finding_id=finding.finding_id)[0]
+            tell(connection, operation, [shown], reason=step.reason)
+            return shown
 
         return effect_once(self._database, step, FindingShown, effect)[0]
 
@@ -140,17 +165,25 @@ def _repair(connection: Connection, operation: Operation, finding: Finding, reas
         match finding.kind:
             case FindingKind.ON_HAND_IS_NOT_THE_LAST_BALANCE:
                 lock_items(connection, [item])
+                connection.execute(_MEND_LOTS, item._asdict())
                 _repair_on_hand(connection, operation, finding, item, reason)
             case FindingKind.RESERVED_IS_NOT_THE_HOLDS:
                 lock_items(connection, [item])
+                connection.execute(_MEND_LOTS, item._asdict())
                 connection.execute(_TAKE_HOLDS, item._asdict())
+                tell_levels(connection, operation, [item], reason=reason)
+            case FindingKind.LOT_IS_NOT_ITS_MOVEMENTS | FindingKind.LOT_RESERVED_IS_NOT_THE_HOLDS:
+                lock_items(connection, [item])
+                connection.execute(_MEND_LOTS, item._asdict())
+                # What its lots let leave may be another number.
+                tell_levels(connection, operation, [item], reason=reason)
             case _:
                 _end_hold(connection, operation, item, finding.document, reason=reason, as_of=as_of)
     except IntegrityError:
         why = (
             "less is reserved than is held; repair that finding first"
             if finding.kind is FindingKind.HOLD_WITHOUT_RUN
-            else "more is promised than would be on hand; count the product first"
+            else "more is promised or set aside than would be on hand; count the product first"
         )
         message = f"finding {finding.finding_id} can't be repaired: {why}"
         raise InvalidState(message, str(finding.status), str(FindingEvent.REPAIR)) from None
@@ -168,18 +201,22 @@ def _repair_on_hand(connection: Connection, operation: Operation, finding: Findi
     books = connection.execute(_BOOKS, item._asdict()).one()
     if books.balance == books.moved:
         connection.execute(_SET_ON_HAND, item._asdict() | {"on_hand": books.balance, "reserved": books.reserved})
+        tell_levels(connection, operation, [item], reason=reason)
     elif books.on_hand == books.moved:
-        # Reserved is zero meanwhile: it may be more than the wrong balance, which on hand has for the moment.
-        connection.execute(_SET_ON_HAND, item._asdict() | {"on_hand": books.balance, "reserved": 0})
+        # Reserved may be more than the wrong balance leaves, which on hand has for the moment.
+        meanwhile = min(books.reserved, max(books.balance - books.unavailable, 0))
+        connection.execute(_SET_ON_HAND, item._asdict() | {"on_hand": books.balance, "reserved": meanwhile})
         ledger.move(
             connection,
             operation,
             MovementType.ADJUSTMENT,
-            [(item, books.moved - books.balance)],
+            [Moving(item, books.moved - books.balance)],
             reference_id=f"finding-{finding.finding_id}",
             reason=reason,
         )
         connection.execute(_SET_ON_HAND, item._asdict() | {"on_hand": books.moved, "reserved": books.reserved})
+        if meanwhile != books.reserved:
+            tell_levels(connection, operation, [item], reason=reason)
     elif books.on_hand != books.balance:
         message = (
             f"finding {finding.finding_id} can't be repaired: neither on hand ({books.on_hand}) nor the last balance "
@@ -196,17 +233,19 @@ def _end_hold(
     if kind == "transfer" and is_stored(connection, TRANSFER, name):
         locked = lock_transfer(connection, name)
         if locked.transfer.status in (TransferStatus.PENDING, TransferStatus.IN_TRANSIT):
-            with locked_stock(connection, Wants(references=[hold_of(locked.transfer)])) as stock:
+            with locked_stock(connection, Wants(references=[hold_of(locked.transfer)]), operation) as stock:
                 end_hold(stock, operation, locked, reason=reason, as_of=as_of)
             write_transfer(connection, locked)
+            told = document_changed(operation, stored_transfer(connection, name), process=PROCESS, lines=())
+            send(connection, [insert_events([told])])
             return
-    with locked_stock(connection, Wants(items=[item])) as stock:
-        held = stock.take_in(
+    with locked_stock(connection, Wants(items=[item]), operation) as stock:
+        held = [
             line
             for hold in open_holds(connection, item)
             if document == f"{hold.reference_type.lower()} {hold.reference_id}"
-            for line in hold.lines
-        )
+            for line in stock.take_in(Reference(hold.reference_type, hold.reference_id), hold.lines)
+        ]
         holds.release(stock, operation, held, ReservationStatus.CANCELLED, reason=reason, as_of=as_of)
 
 

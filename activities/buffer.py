@@ -31,9 +31,8 @@ class ItemBuffers(OnDatabase, BufferActivities):
             item = step.item_of(found)
 
         def effect(connection: Connection, operation: Operation) -> StockLevel:
-            del operation
             lock_or_create_items(connection, [item])
-            set_buffer(connection, item, step.quantity)
-            return level_of(connection, item)
+            set_buffer(connection, operation, item, step.quantity)
+            return level_of(connection, item, step.as_of)
 
         return effect_once(self._database, step, StockLevel, effect)[0]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import TextClause, bindparam, text
-from sqlalchemy.types import BigInteger, Date
+from sqlalchemy.types import BigInteger, Date, Text
 from temporalio import activity
 
 from activities.stock import StockQuestions
@@ -26,6 +26,7 @@ from stockkeeper.contracts.stock import FindItems
 
 _VARIANCES = text("""
     SELECT count_number, warehouse_id, warehouses.name AS warehouse, product_id, sku, products.name,
+        nullif(line.lot_number, '') AS lot_number, coalesce(line.expires_on, lots.expires_on) AS expires_on,
         counted_by, counted_at, line.counted_quantity, line.system_quantity, delta, line.root_cause,
         jsonb_path_query_array(would_end, '$[0 to 99]') AS would_end,
         jsonb_array_length(would_end) AS would_end_total
@@ -33,17 +34,19 @@ _VARIANCES = text("""
     JOIN cycle_count_lines AS line USING (count_id)
     JOIN warehouses USING (warehouse_id)
     JOIN products USING (product_id)
+    LEFT JOIN lots USING (product_id, lot_number)
     CROSS JOIN LATERAL (
         SELECT counted_at FROM cycle_count_entries AS entry
-        WHERE (entry.count_id, entry.product_id) = (line.count_id, line.product_id)
+        WHERE (entry.count_id, entry.product_id, entry.lot_number)
+            = (line.count_id, line.product_id, line.lot_number)
         ORDER BY entry_number DESC LIMIT 1) AS latest
     WHERE cycle_counts.status IN ('COUNTING', 'REVIEW') AND line.status = 'REVIEW'
         AND (:warehouse_id IS NULL OR warehouse_id = :warehouse_id)
         AND (CAST(:count_number AS text) IS NULL OR count_number = :count_number)
-        AND (count_number, sku) > (:after_count, :after_sku)
-    ORDER BY count_number, sku
+        AND (count_number, sku, line.lot_number) > (:after_count, :after_sku, :after_lot)
+    ORDER BY count_number, sku, line.lot_number
     LIMIT :most
-""").bindparams(bindparam("warehouse_id", type_=BigInteger))
+""").bindparams(bindparam("warehouse_id", type_=BigInteger), bindparam("after_lot", type_=Text))
 
 _ACCURACY = clocked("""
     WITH posted AS (
@@ -55,7 +58,8 @@ _ACCURACY = clocked("""
         JOIN warehouses USING (warehouse_id)
         JOIN clock ON clock.timezone = warehouses.timezone AND posted_at >= begins AND posted_at < ends
         JOIN cycle_count_entries AS first
-            ON (first.count_id, first.product_id, entry_number) = (line.count_id, line.product_id, 1)
+            ON (first.count_id, first.product_id, first.lot_number, entry_number)
+                = (line.count_id, line.product_id, line.lot_number, 1)
         WHERE line.status = 'POSTED'
             AND (:warehouse_id IS NULL OR warehouse_id = :warehouse_id)
             AND (:since IS NULL OR (
@@ -84,12 +88,15 @@ class CountQuestions(OnDatabase, CountQuestionActivities):
         Raises:
             UnknownWarehouse: The catalogue hasn't got the one in the question.
         """
-        count_number, sku = question.after or ("", "")
+        # A lot that isn't known is greater than no lot of its product: they have all been seen.
+        seen = question.after_line or (None if question.after is None else (*question.after, None))
+        count_number, sku, lot_number = seen or ("", "", "")
         asked = {
             "warehouse_id": self._warehouse_id(question.warehouse),
             "count_number": question.count_number,
             "after_count": count_number,
             "after_sku": sku,
+            "after_lot": lot_number,
         }
         variances, more = self._page(Variance, _VARIANCES, asked, VARIANCES_AT_ONCE)
         return Variances(variances=variances, more=more)

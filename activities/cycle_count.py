@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_items
-from activities.cycle_count_lines import is_approved, lock_item, post_line, stored_line
-from activities.writes import Effect, OnDatabase, columns_of, document_once, require_same
+from activities.cycle_count_lines import find_line, is_approved, lock_item, post_line, stored_line
+from activities.writes import UNCHANGED, Effect, OnDatabase, columns_of, document_once, require_same
 from database.corrections import is_reviewed, would_end
 from database.cycle_count import (
     CYCLE_COUNT,
@@ -44,14 +44,16 @@ from stockkeeper.contracts.cycle_count import (
     RecordCountStep,
     ReviewCountStep,
     StoredCount,
+    products_of,
 )
 from stockkeeper.contracts.messages import StockAnswer, state_of
 from stockkeeper.domain.conflicts import already_exists
 from stockkeeper.domain.cycle_count import (
+    MOST_LINES,
     CountEntry,
     CountStatus,
 )
-from stockkeeper.domain.errors import InsufficientStock
+from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.stock import ItemKey
 
 
@@ -86,39 +88,43 @@ class CycleCountSteps(OnDatabase, CycleCountActivities):
         """Record a counted quantity: it is posted within tolerance or on a recount; otherwise the line is in REVIEW.
 
         One count beyond the limit of value isn't enough, and none by which a hold would end: that waits for an
-        approval.
+        approval. A lot that isn't on the list is added to it.
 
-        Locks: the count, then the item, which is created if it was never stocked. Operation:
+        Locks: the count, the lot, then the item, which is created if it was never stocked. Operation:
         ``{workflow}/record/{command}``.
 
         Raises:
-            InvalidRequest: The product isn't on the count.
-            InvalidState: The line is posted already, or was cancelled.
+            InvalidRequest: The product isn't on the count; a lot isn't named of a product that is tracked, or is named
+                of another one; or it is known with other days.
+            InvalidState: The line is posted already, or was cancelled; or the lot isn't on a count that has ended.
             NotPermitted: The same person has counted it before.
+            InsufficientStock: It would be posted, and fewer units were counted than are set aside.
         """
 
         def effect(connection: Connection, operation: Operation) -> StockAnswer | None:
-            count = lock_cycle_count(connection, step.count_number, step.product_id)
-            line = count.line(step.product_id)
-            if line.was_recorded(step.performed_by, step.counted_quantity):
-                return None  # A repeat: this quantity is posted already.
-            item, level = lock_item(connection, count, line)
+            count = lock_cycle_count(connection, step.count_number, step.product_id, step.lot_number)
+            known = count.line_of_lot(step.product_id, step.lot_number)
+            if known is not None and known.was_recorded(step.performed_by, step.counted_quantity):
+                return UNCHANGED  # A repeat: this quantity is posted already.
+            locked = lock_item(connection, count, step.product_id, step.lot)
+            count, line = find_line(connection, count, locked, step)
             entry = CountEntry(
                 step.performed_by,
                 step.counted_quantity,
-                level.on_hand,
+                locked.counted.on_hand,
                 step.root_cause,
                 counted_at=step.as_of,
-                last_correction=last_correction(connection, item),
+                last_correction=last_correction(connection, locked.item, step.lot_number or ""),
             )
             worth = worth_of_products(connection, {line.product_id: entry.delta})
-            ending = would_end(connection, {item: entry.delta}, {item: level}, step.as_of)
+            change = locked.change(entry.delta, line.lot)
+            ending = would_end(connection, [change], {locked.item: locked.of_item}, step.as_of)
             recorded = count.record(line, entry, above_limit=self._limit.is_exceeded_by(worth), ends_holds=bool(ending))
             insert_entry(connection, operation, count, line, recorded)
             if recorded.status is CountStatus.REVIEW:
                 review_count_line(connection, operation, count, line, recorded.entry, ending, step.as_of)
                 return None
-            return post_line(connection, operation, count, line, recorded.entry, level, step)
+            return post_line(connection, operation, count, line, recorded.entry, locked, step)
 
         return self._line(step, effect)
 
@@ -126,36 +132,33 @@ class CycleCountSteps(OnDatabase, CycleCountActivities):
     def approve_count(self, step: ApproveCountStep) -> CountedLine:
         """Post a variance beyond tolerance: the difference when it was recorded, whatever has moved since.
 
-        Locks: the count, then the item. Operation: ``{workflow}/approve_variance/{command}``.
+        Locks: the count, the lot, then the item. Operation: ``{workflow}/approve_variance/{command}``.
 
         Raises:
-            InvalidRequest: The product isn't on the count.
-            InvalidState: The line isn't in REVIEW; or another count or adjustment may have corrected the item since.
+            InvalidRequest: The product or the lot isn't on the count; or the lot that was found is known with other
+                days by now.
+            InvalidState: The line isn't in REVIEW; or another count or adjustment may have corrected it since.
             NotPermitted: It is the approver's own count; or it would end holds that weren't shown, which are in the
                 details.
-            InsufficientStock: Less is on hand by now than is to be taken off: the item has to be counted again.
+            InsufficientStock: Less is on hand and not set aside by now than is to be taken off: the item has to be
+                counted again.
         """
 
         def effect(connection: Connection, operation: Operation) -> StockAnswer | None:
-            count = lock_cycle_count(connection, step.count_number, step.product_id)
-            line = count.line(step.product_id)
+            count = lock_cycle_count(connection, step.count_number, step.product_id, step.lot_number)
+            line = count.line(step.product_id, step.lot_number)
             if is_approved(connection, count, line, step):
-                return None  # A repeat: this approval is posted already.
-            item, level = lock_item(connection, count, line)
+                return UNCHANGED  # A repeat: this approval is posted already.
+            locked = lock_item(connection, count, step.product_id, line.lot)
+            key = locked.item, step.lot_number or ""
             entry = count.approve(
-                line, step.performed_by, last_posted_at(connection, item), last_correction(connection, item)
+                line, step.performed_by, last_posted_at(connection, *key), last_correction(connection, *key)
             )
-            if -entry.delta <= level.on_hand:
-                ending = would_end(connection, {item: entry.delta}, {item: level}, step.as_of)
+            if -entry.delta <= locked.counted.not_set_aside:
+                change = locked.change(entry.delta, line.lot)
+                ending = would_end(connection, [change], {locked.item: locked.of_item}, step.as_of)
                 count.require_seen(line, ending, none=is_reviewed(connection, operation, "approve_variance"))
-            try:
-                return post_line(connection, operation, count, line, entry, level, step, approver=step.performed_by)
-            except InsufficientStock:
-                # Without the numbers: they would show the system's quantity to the person who recounts.
-                raise InsufficientStock(
-                    f"product {line.product_id} of count {count.count_number}: less is on hand than the count takes "
-                    "off; it has to be counted again"
-                ) from None
+            return post_line(connection, operation, count, line, entry, locked, step, approver=step.performed_by)
 
         return self._line(step, effect)
 
@@ -163,20 +166,23 @@ class CycleCountSteps(OnDatabase, CycleCountActivities):
     def review_count(self, step: ReviewCountStep) -> CountedLine:
         """Keep the holds that an approval would end now, for the approver's next look. No stock changes.
 
-        Locks: the count, then the item. Operation: ``{workflow}/review/{command}``.
+        Locks: the count, the lot, then the item. Operation: ``{workflow}/review/{command}``.
 
         Raises:
             InvalidRequest: The product isn't on the count.
         """
 
-        def effect(connection: Connection, operation: Operation) -> None:
-            count = lock_cycle_count(connection, step.count_number, step.product_id)
-            line = count.line(step.product_id)
-            if line.status is CountStatus.REVIEW:
-                item, level = lock_item(connection, count, line)
-                entry = line.entries[-1]
-                ending = would_end(connection, {item: entry.delta}, {item: level}, step.as_of)
-                review_count_line(connection, operation, count, line, entry, ending, step.as_of)
+        def effect(connection: Connection, operation: Operation) -> StockAnswer | None:
+            count = lock_cycle_count(connection, step.count_number, step.product_id, step.lot_number)
+            line = count.line(step.product_id, step.lot_number)
+            if line.status is not CountStatus.REVIEW:
+                return UNCHANGED
+            locked = lock_item(connection, count, step.product_id, line.lot)
+            entry = line.entries[-1]
+            change = locked.change(entry.delta, line.lot)
+            ending = would_end(connection, [change], {locked.item: locked.of_item}, step.as_of)
+            review_count_line(connection, operation, count, line, entry, ending, step.as_of)
+            return None
 
         return self._line(step, effect)
 
@@ -197,13 +203,13 @@ class CycleCountSteps(OnDatabase, CycleCountActivities):
 
         return self._document(step, effect)
 
-    def _open(self, connection: Connection, operation: Operation, step: OpenCountStep) -> None:
+    def _open(self, connection: Connection, operation: Operation, step: OpenCountStep) -> StockAnswer | None:
         if is_stored(connection, CYCLE_COUNT, step.count_number):
             stored = _stored(connection, step.count_number)
             another = already_exists("count", step.count_number)
-            contents = (stored.warehouse_id, stored.requested_by, [line.product_id for line in stored.lines])
+            contents = (stored.warehouse_id, stored.requested_by, products_of(stored.lines))
             require_same(contents, (step.warehouse_id, step.requested_by, step.product_ids), otherwise=another)
-            return
+            return UNCHANGED
         require_items(connection, [ItemKey(step.warehouse_id, each) for each in step.product_ids], sold=False)
         count_id = insert_document(
             connection,
@@ -214,7 +220,11 @@ class CycleCountSteps(OnDatabase, CycleCountActivities):
             tolerance_units=self._policy.tolerance_units,
             tolerance_percent=self._policy.tolerance_percent,
         )
-        insert_count_lines(connection, count_id, step.warehouse_id, step.product_ids)
+        lines = insert_count_lines(connection, count_id, step.warehouse_id, step.product_ids)
+        if lines > MOST_LINES:
+            text = f"count {step.count_number} would have {lines} lines, one for each lot; {MOST_LINES} at most"
+            raise InvalidRequest(f"{text}: count fewer products by it")
+        return None
 
     def _document(self, step: CountStep, effect: Effect) -> StoredCount:
         return document_once(
@@ -222,9 +232,9 @@ class CycleCountSteps(OnDatabase, CycleCountActivities):
         )
 
     def _line(self, step: RecordCountStep | ApproveCountStep | ReviewCountStep, effect: Effect) -> CountedLine:
-        number, product_id = step.count_number, step.product_id
+        key = step.count_number, step.product_id, step.lot_number
         return document_once(
-            self._database, step, CountedLine, effect, lambda connection: stored_line(connection, number, product_id)
+            self._database, step, CountedLine, effect, lambda connection: stored_line(connection, *key)
         )
 
 
@@ -246,6 +256,6 @@ def start_again(connection: Connection, number: str, _as_of: datetime, _person: 
     return CycleCountRequest(
         count_number=number,
         warehouse_id=stored.warehouse_id,
-        product_ids=[line.product_id for line in stored.lines],
+        product_ids=products_of(stored.lines),
         requested_by=stored.requested_by,
     )

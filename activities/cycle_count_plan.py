@@ -51,6 +51,10 @@ _MADE = text("SELECT count_number FROM cycle_counts WHERE count_number = ANY (:n
 # An item that was never counted is as old as its first movement. Items that are being counted are left out.
 _COUNTABLE = clocked("""
     SELECT product_id, was_counted, last_count_was_off AS was_off,
+        CASE WHEN is_tracked THEN greatest((
+            SELECT count(*) FROM lot_items AS lot
+            WHERE (lot.warehouse_id, lot.product_id) = (item.warehouse_id, item.product_id) AND lot.quantity_on_hand > 0
+        ), 1) ELSE 1 END AS lines,
         coalesce((
             SELECT (age.began_at AT TIME ZONE 'UTC' + utc_offset)::date FROM clock
             WHERE clock.timezone = warehouses.timezone AND age.began_at >= begins AND age.began_at < ends), :day
@@ -141,7 +145,12 @@ class CycleCountPlanSteps(OnDatabase, CycleCountPlanActivities):
             classes = self._classify(connection, step)
             items = [
                 Countable(
-                    row.product_id, classes.get(row.product_id, CountClass.C), row.since, row.was_counted, row.was_off
+                    row.product_id,
+                    classes.get(row.product_id, CountClass.C),
+                    row.since,
+                    row.was_counted,
+                    row.was_off,
+                    row.lines,
                 )
                 for row in connection.execute(
                     _COUNTABLE,

@@ -12,6 +12,7 @@ from database.sessions import Database
 from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
 from stockkeeper.contracts.difference import DifferenceFields
 from stockkeeper.domain.difference import approval_of_difference
+from stockkeeper.domain.inspection import DEFAULT_GOODS, GoodsPolicy
 from stockkeeper.domain.transitions import titled
 from stockkeeper.domain.worth import Limit, Worth
 
@@ -26,7 +27,24 @@ class WithLimit(OnDatabase):
 
     def __init__(self, database: Database, limits: AdjustmentPolicy = DEFAULT_ADJUSTMENT) -> None:
         super().__init__(database)
+        self._limits = limits
         self._limit = limits.as_limit
+
+
+class WithGoods(WithLimit):
+    """Steps by which goods come that may have to be inspected.
+
+    Args:
+        database: The database.
+        limits: Value and units up to which one person decides; and the hours of inspections.
+        goods: What becomes of goods that may not be promised at once.
+    """
+
+    def __init__(
+        self, database: Database, limits: AdjustmentPolicy = DEFAULT_ADJUSTMENT, goods: GoodsPolicy = DEFAULT_GOODS
+    ) -> None:
+        super().__init__(database, limits)
+        self._goods = goods
 
 
 def require_difference_approved(

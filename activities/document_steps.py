@@ -2,7 +2,8 @@
 
 It is as for steps on the stock (`activities.stock_steps`), with one round trip before: the documents are locked and
 read first, because their lines say which items a step needs. A step plans on the document as it is, says what it wants
-of the stock, and carries its plan out once the items are locked. Documents, items and operations are written together.
+of the stock, and carries its plan out once the items are locked. Documents, items, operations and events are written
+together.
 
 A step on a document that another one is under way on goes alone, and waits for it in the database. So does one that has
 to write past the memory, as the use of an approval, and one whose neighbours have failed.
@@ -18,9 +19,11 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from pydantic import BaseModel
 from sqlalchemy import Connection
 
+from activities.document_events import document_changed
 from activities.step_log import log_repeated
 from activities.together import SharedStep, answer_of, carry_out
 from activities.writes import as_repeat, database_errors, operation_of, or_refused, with_effects
+from database.events import NewEvent, insert_events
 from database.gathering import Gathering
 from database.locked_stock import LockedStock
 from database.operations import (
@@ -38,7 +41,7 @@ from database.patience import SHORT_LOCK_TIMEOUT
 from database.pipeline import Statement, send
 from database.sessions import Database
 from database.stock_reading import Wants, lock_stock
-from stockkeeper.contracts.messages import Step, StockAnswer
+from stockkeeper.contracts.messages import InspectingAnswer, Step
 from stockkeeper.domain.effective_time import require_past
 from stockkeeper.domain.errors import DomainError
 
@@ -68,13 +71,13 @@ class Plan(NamedTuple):
     """
 
     wants: Wants
-    carry_out: Callable[[LockedStock], StockAnswer | None]
+    carry_out: Callable[[LockedStock], InspectingAnswer | None]
     writes_itself: bool = False
     is_repeat: bool = False
 
 
 def nothing(stock: LockedStock) -> None:
-    """Carry out the plan of a step whose effect is there already."""
+    """Carry out the plan of a step whose effect is there already: nothing changes, and no event is written."""
     del stock
 
 
@@ -106,6 +109,9 @@ class Room(Protocol[D, Shown_co]):
 
     def answer(self, document: D, operation: Operation) -> Shown_co:
         """The document as it is now."""
+
+    def booked(self, document: D, operation: Operation) -> Sequence[Mapping[str, Any]] | None:
+        """The units that the step has booked, for its event; None: they are what the step says."""
 
 
 class _Known(NamedTuple):
@@ -203,8 +209,9 @@ class DocumentSteps(Generic[D, Result]):
                 each.wants for each in planned if isinstance(each, Plan) and not (is_shared and each.writes_itself)
             ]
             stock = lock_stock(connection, wants)
+            told: list[NewEvent] = []
             outcomes = [
-                self._outcome_of(step, plan, stock, documents, is_shared=is_shared)
+                self._outcome_of(step, plan, stock, documents, told, is_shared=is_shared)
                 for step, plan in zip(steps, planned, strict=True)
             ]
             for step, outcome in zip(steps, outcomes, strict=True):
@@ -212,7 +219,8 @@ class DocumentSteps(Generic[D, Result]):
                     stock.add_refused(step.operation, outcome)
             # In the order of the steps: of what two of them change, the last one counts.
             changed = [documents[number] for step in steps if (number := step.command.number) in documents]
-            stock.write(commit=True, beside=self._room.changes(changed))
+            events = [insert_events(told)] if told else []
+            stock.write(commit=True, beside=[*self._room.changes(changed), *events])
         return outcomes
 
     def _lock(
@@ -250,6 +258,7 @@ class DocumentSteps(Generic[D, Result]):
         plan: Plan | DomainError,
         stock: LockedStock,
         documents: Mapping[str, D],
+        told: list[NewEvent],
         *,
         is_shared: bool,
     ) -> Result | DomainError | None:
@@ -263,13 +272,16 @@ class DocumentSteps(Generic[D, Result]):
             if not is_shared:
                 raise
             return refusal
-        answer = with_effects(self._room.answer(documents[step.command.number], step.command.operation), on_others)
+        document, operation = documents[step.command.number], step.command.operation
+        answer = with_effects(self._room.answer(document, operation), on_others)
         if plan.is_repeat:
             return as_repeat(answer)
-        stock.add_done(step.command.operation, answer.model_dump_json())
+        stock.add_done(operation, answer.model_dump_json())
+        if plan.carry_out is not nothing:
+            told.append(document_changed(operation, answer, lines=self._room.booked(document, operation)))
         return answer
 
 
-def _effects_before(step: SharedStep[Any], before: StoredOperation, stock: LockedStock) -> StockAnswer | None:
+def _effects_before(step: SharedStep[Any], before: StoredOperation, stock: LockedStock) -> InspectingAnswer | None:
     del stock
     return step.effects_before(before)

@@ -65,14 +65,17 @@ def heartbeats() -> Iterator[None]:
 @asynccontextmanager
 async def heartbeats_in_the_loop() -> AsyncIterator[None]:
     """The same of an activity that waits in the event loop."""
+    reported = _Reported()
+    token = _REPORTED.set(reported)
 
     async def beat() -> None:
         while True:
             await asyncio.sleep(_EVERY_SECONDS)
-            activity.heartbeat()
+            reported.beat()
 
     beating = asyncio.create_task(beat())
     try:
         yield
     finally:
         beating.cancel()
+        _REPORTED.reset(token)

@@ -8,6 +8,7 @@ from database import holds
 from database.locked_stock import LockedStock
 from database.operations import Operation
 from database.stock_rows import Reference
+from stockkeeper.contracts.lot import lots_shown
 from stockkeeper.contracts.messages import StockAnswer
 from stockkeeper.contracts.operation import operation_id
 from stockkeeper.contracts.reservation import (
@@ -47,8 +48,16 @@ def reserve(stock: LockedStock, operation: Operation, step: ReserveStockStep, be
         until = {"expires_at": step.expires_at, "as_of": step.as_of}
         return StockAnswer(fell_below=holds.place_anew(stock, operation, reference, held, **until))
     require_in_time(step.reference_id, step.not_after, began_at)
-    parts = source_lines(stock, lines, step.as_of)
-    fell_below = holds.place(stock, operation, reference, parts, expires_at=step.expires_at, as_of=step.as_of)
+    parts = source_lines(stock, lines, step.as_of, minimum_days_left=step.minimum_days_left)
+    fell_below = holds.place(
+        stock,
+        operation,
+        reference,
+        parts,
+        expires_at=step.expires_at,
+        as_of=step.as_of,
+        minimum_days_left=step.minimum_days_left,
+    )
     return StockAnswer(fell_below=fell_below)
 
 
@@ -98,6 +107,7 @@ def _state(line: HeldLine, sku: str, warehouse: str) -> HeldLineState:
         quantity=line.quantity,
         quantity_fulfilled=line.quantity_fulfilled,
         quantity_released=line.quantity_released,
+        lots=lots_shown(line.lots),
         sku=sku,
         warehouse=warehouse,
     )

@@ -13,6 +13,7 @@ from activities.writes import OnDatabase, database_errors, page_of
 from database.history import (
     course_of,
     levels_then,
+    lots_then,
     movements_of,
     newest_movement,
     wait_for_writers,
@@ -23,6 +24,7 @@ from stockkeeper.contracts.csv_cells import csv_line
 from stockkeeper.contracts.ledger import (
     BYTES_A_PAGE,
     LEVELS_A_PAGE,
+    MOVEMENT_COLUMNS,
     MOVEMENTS_A_PAGE,
     MOVEMENTS_AT_ONCE,
     Course,
@@ -32,10 +34,13 @@ from stockkeeper.contracts.ledger import (
     LedgerActivities,
     LevelsThen,
     LevelThen,
+    LotsThen,
+    LotThen,
     Movement,
     MovementsPage,
     ShowCourse,
     ShowHistory,
+    ShowLotsAt,
     ShowStockAt,
 )
 from stockkeeper.contracts.stock import FindItems
@@ -60,7 +65,7 @@ class LedgerQuestions(OnDatabase, LedgerActivities):
             UnknownProduct, UnknownWarehouse: The catalogue hasn't got the one in the question.
             InvalidRequest: The instant is in the future, or a transaction from before it is still writing.
         """
-        product_id, warehouse_id = self._ids(question.product, question.warehouse)
+        product_id, warehouse_id = StockQuestions(self._database).ids_of(question.product, question.warehouse)
         with database_errors():
             wait_for_writers(self._database, question.as_of)
             with self._database.snapshot() as connection:
@@ -74,6 +79,29 @@ class LedgerQuestions(OnDatabase, LedgerActivities):
                 )
         levels, more = page_of(LevelThen, rows, LEVELS_A_PAGE)
         return LevelsThen(levels=levels, more=more)
+
+    @activity.defn(name="show_lots_at", no_thread_cancel_exception=True)
+    def show_lots_at(self, question: ShowLotsAt) -> LotsThen:
+        """One page of the units of lots on hand at an instant, by SKU, warehouse and number. It is as final.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse: The catalogue hasn't got the one in the question.
+            InvalidRequest: The instant is in the future, or a transaction from before it is still writing.
+        """
+        product_id, warehouse_id = StockQuestions(self._database).ids_of(question.product, question.warehouse)
+        with database_errors():
+            wait_for_writers(self._database, question.as_of)
+            with self._database.snapshot() as connection:
+                rows = lots_then(
+                    connection,
+                    question.as_of,
+                    product_id=product_id,
+                    warehouse_id=warehouse_id,
+                    after=question.after or ("", "", ""),
+                    most=LEVELS_A_PAGE + 1,
+                )
+        lots, more = page_of(LotThen, rows, LEVELS_A_PAGE)
+        return LotsThen(lots=lots, more=more)
 
     @activity.defn(name="show_history", no_thread_cancel_exception=True)
     def show_history(self, question: ShowHistory) -> History:
@@ -134,7 +162,7 @@ class LedgerQuestions(OnDatabase, LedgerActivities):
             UnknownProduct, UnknownWarehouse: The catalogue hasn't got the one in the question.
             InvalidRequest: A transaction has been writing for longer than the question waits.
         """
-        product_id, warehouse_id = self._ids(question.product, question.warehouse)
+        product_id, warehouse_id = StockQuestions(self._database).ids_of(question.product, question.warehouse)
         with database_errors():
             through = question.through_movement_id
             if through is None:
@@ -153,7 +181,9 @@ class LedgerQuestions(OnDatabase, LedgerActivities):
                     through=page_ends,
                     most=MOVEMENTS_A_PAGE,
                 )
-        lines = _that_fit([_as_csv(row if question.effective_time else row[:-1]) for row in rows])
+        effective = len(MOVEMENT_COLUMNS)
+        wanted = (row if question.effective_time else (*row[:effective], *row[effective + 1 :]) for row in rows)
+        lines = _that_fit([_as_csv(row) for row in wanted])
         if len(lines) < len(rows) or len(rows) == MOVEMENTS_A_PAGE:
             page_ends = rows[len(lines) - 1].movement_id
         return MovementsPage(
@@ -161,15 +191,6 @@ class LedgerQuestions(OnDatabase, LedgerActivities):
             after_movement_id=page_ends if page_ends < through else None,
             through_movement_id=through,
             expected=through,
-        )
-
-    def _ids(self, product: str | None, warehouse: str | None) -> tuple[int | None, int | None]:
-        found = StockQuestions(self._database).find_items(
-            FindItems(products=[product] if product else [], warehouses=[warehouse] if warehouse else [])
-        )
-        return (
-            found.products[product] if product else None,
-            found.warehouses[warehouse] if warehouse else None,
         )
 
     def _item(self, product: str, warehouse: str) -> ItemKey:

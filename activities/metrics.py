@@ -12,6 +12,7 @@ from temporalio.common import MetricCounter, MetricMeter
 
 from database.figures import MAY_BE_OVERDUE, NEED_APPROVAL, Figure
 from database.measures import GAVE_WAY, Measures, Tally
+from stockkeeper.contracts import event_subscriber
 from stockkeeper.contracts.metrics import NOTICES, NOTICES_MEANING, REORDER_DRAFTS, REORDER_DRAFTS_MEANING
 from stockkeeper.contracts.notice import Audience, NoticeOutcome
 from stockkeeper.contracts.outage import DATABASE_TROUBLES
@@ -53,10 +54,15 @@ _FIGURES: Mapping[str, tuple[str, str, Sequence[str]]] = {
     "orders_waiting_oldest_seconds": ("Seconds that the first of the waiting orders has waited", "", ()),
     "documents_overdue": ("Documents whose goods should have come", "process", MAY_BE_OVERDUE),
     "documents_overdue_oldest_seconds": ("Seconds since the first of them should have", "process", MAY_BE_OVERDUE),
-    "approvals_waiting": ("Documents and counted lines that wait for an approval", "process", NEED_APPROVAL),
+    "approvals_waiting": ("Documents and counted lines that wait for another person", "process", NEED_APPROVAL),
     "approvals_oldest_seconds": ("Seconds since the first of those was asked for", "process", NEED_APPROVAL),
     "reorder_drafts_open": ("Drafts of reorder runs that wait for an approval", "", ()),
+    "recalls_open": ("Recalls that are under way", "", ()),
     "audit_findings": ("Open findings of the audit", "kind", tuple(FindingKind)),
+    "events_waiting": ("Events that are committed and have no number yet", "", ()),
+    "events_waiting_oldest_seconds": ("Seconds since the first of those happened", "", ()),
+    "events_kept": ("Events that can be read", "", ()),
+    "events_last_number": ("Number of the latest event", "", ()),
     "items_below_reorder_point": ("Items of which less is available than their reorder point", "", ()),
 }
 """Meaning, label and its values of each figure in `database.figures`."""
@@ -138,7 +144,7 @@ class Metrics(Measures):
                 counter.add(0)
         notices = self._meter.create_counter(NOTICES, NOTICES_MEANING)
         sdk = {"namespace": namespace, "task_queue": task_queue}
-        for process in PROCESSES:
+        for process in (*PROCESSES, event_subscriber.PROCESS):
             for outcome in (NoticeOutcome.SENT, NoticeOutcome.LOGGED, NoticeOutcome.FAILED):
                 notices.add(0, {**sdk, "workflow_type": process.workflow_type, "outcome": outcome.lower()})
         drafts = self._meter.create_counter(REORDER_DRAFTS, REORDER_DRAFTS_MEANING)

@@ -36,12 +36,14 @@ class NoticeWays:
         escalation: Recipients if procurement doesn't decide; empty: procurement again.
         supplier: With ``{email}`` where the supplier's address belongs.
         warehouse: The warehouse staff: overdue transfers, goods lost or damaged in transit; empty: procurement.
+        operations: Who runs the workers: subscribers that were paused; empty: procurement.
     """
 
     procurement: str = ""
     escalation: str = ""
     supplier: str = ""
     warehouse: str = ""
+    operations: str = ""
 
 
 class NoticeSteps(OnDatabase, NoticeActivities):
@@ -97,6 +99,8 @@ class NoticeSteps(OnDatabase, NoticeActivities):
                 return self._ways.escalation.strip() or self._ways.procurement
             case Audience.WAREHOUSE:
                 return self._ways.warehouse.strip() or self._ways.procurement
+            case Audience.OPERATIONS:
+                return self._ways.operations.strip() or self._ways.procurement
             case Audience.SUPPLIER:
                 return self._ways.supplier
 

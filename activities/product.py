@@ -5,9 +5,16 @@ from temporalio import activity
 
 from activities.stock import StockQuestions
 from activities.writes import OnDatabase, database_errors, effect_once
-from database.former_skus import names_of, rename
+from database.former_skus import barcodes_of, names_of, rename
 from database.operations import Operation
-from stockkeeper.contracts.product import FormerSku, ProductActivities, ProductNames, RenameProductStep, ShowProduct
+from stockkeeper.contracts.product import (
+    FormerSku,
+    ProductActivities,
+    ProductBarcode,
+    ProductNames,
+    RenameProductStep,
+    ShowProduct,
+)
 from stockkeeper.contracts.stock import FindItems
 
 
@@ -34,7 +41,7 @@ class ProductNaming(OnDatabase, ProductActivities):
 
     @activity.defn(name="show_product", no_thread_cancel_exception=True)
     def show_product(self, question: ShowProduct) -> ProductNames:
-        """The SKU of a product, and those that it had.
+        """The SKU of a product, those that it had, and its barcodes.
 
         Raises:
             UnknownProduct: The catalogue hasn't got it.
@@ -49,4 +56,5 @@ class ProductNaming(OnDatabase, ProductActivities):
 
 def _names(connection: Connection, product_id: int) -> ProductNames:
     product, former = names_of(connection, product_id)
-    return ProductNames(**product, former_skus=[FormerSku(**row) for row in former])
+    barcodes = [ProductBarcode(**row) for row in barcodes_of(connection, product_id)]
+    return ProductNames(**product, former_skus=[FormerSku(**row) for row in former], barcodes=barcodes)

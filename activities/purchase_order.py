@@ -16,7 +16,7 @@ from activities.catalogue import require_items, require_supplier
 from activities.drafts import columns_of_lines, store_draft, total_and_approvals
 from activities.purchase_order_goods import OrderGoodsSteps
 from activities.purchase_order_steps import end_order, require_to_come, stored_order
-from activities.writes import require_same
+from activities.writes import UNCHANGED, require_same
 from database.document import is_stored, update_document
 from database.operations import Operation
 from database.purchase_order import (
@@ -28,7 +28,7 @@ from database.purchase_order import (
 )
 from database.purchase_order_amendments import amend_lines, is_amended_by
 from database.purchase_order_reading import lock_purchase_order
-from stockkeeper.contracts.messages import state_of
+from stockkeeper.contracts.messages import StockAnswer, state_of
 from stockkeeper.contracts.purchase_order import (
     AmendPurchaseOrderStep,
     ApprovePurchaseOrderStep,
@@ -76,15 +76,16 @@ class PurchaseOrderSteps(OrderGoodsSteps, PurchaseOrderActivities):
             NotPermitted: The approver requested or amended it.
         """
 
-        def effect(connection: Connection, operation: Operation) -> None:
+        def effect(connection: Connection, operation: Operation) -> StockAnswer | None:
             order = lock_purchase_order(connection, step.po_number)
             order.require_version(step.version)
             if order.approval.is_given_by(step.performed_by):
-                return
+                return UNCHANGED
             status = order.after_approval(step.performed_by)
             insert_approval(connection, operation, order, step.note, step.as_of)
             if status is PurchaseOrderStatus.SUBMITTED:
                 update_document(connection, PURCHASE_ORDER, order.po_id, status=status, submitted_at=step.as_of)
+            return None
 
         return self._once(step, effect)
 
@@ -104,10 +105,10 @@ class PurchaseOrderSteps(OrderGoodsSteps, PurchaseOrderActivities):
                 looked at.
         """
 
-        def effect(connection: Connection, operation: Operation) -> None:
+        def effect(connection: Connection, operation: Operation) -> StockAnswer | None:
             order = lock_purchase_order(connection, step.po_number)
             if is_amended_by(connection, operation):
-                return
+                return UNCHANGED
             order.require_version(step.version, PurchaseOrderEvent.AMEND)
             order.after(PurchaseOrderEvent.AMEND)
             require_items(connection, {ItemKey(order.warehouse_id, line.product_id) for line in step.line_items})
@@ -120,7 +121,7 @@ class PurchaseOrderSteps(OrderGoodsSteps, PurchaseOrderActivities):
             if day != stored.expected_delivery_date:
                 require_to_come(connection, order.warehouse_id, day, step.as_of)
             if _lines_of(step.line_items) == _lines_of(stored.line_items) and day == stored.expected_delivery_date:
-                return
+                return UNCHANGED
             columns = columns_of_lines(step.line_items, self._over_delivery_percent)
             amend_lines(connection, operation, order, columns, reason=step.reason, as_of=step.as_of)
             changed: dict[str, Any] = {
@@ -138,6 +139,7 @@ class PurchaseOrderSteps(OrderGoodsSteps, PurchaseOrderActivities):
                 changed["submitted_at"] = step.as_of
             update_document(connection, PURCHASE_ORDER, order.po_id, **changed)
             keep_longest_lead_time(connection, order.po_number)
+            return None
 
         return self._once(step, effect)
 
@@ -177,9 +179,10 @@ class PurchaseOrderSteps(OrderGoodsSteps, PurchaseOrderActivities):
             InvalidRequest: There is no such order.
         """
 
-        def effect(connection: Connection, operation: Operation) -> None:
+        def effect(connection: Connection, operation: Operation) -> StockAnswer:
             del operation
             lock_purchase_order(connection, step.po_number)
+            return UNCHANGED
 
         return self._once(step, effect)
 
@@ -207,7 +210,7 @@ class PurchaseOrderSteps(OrderGoodsSteps, PurchaseOrderActivities):
 
         return self._once(step, effect)
 
-    def _draft(self, connection: Connection, operation: Operation, step: DraftPurchaseOrderStep) -> None:
+    def _draft(self, connection: Connection, operation: Operation, step: DraftPurchaseOrderStep) -> StockAnswer | None:
         if is_stored(connection, PURCHASE_ORDER, step.po_number):
             stored = stored_order(connection, step.po_number)
             # A step without a policy of its own agrees with any that was in force.
@@ -215,12 +218,13 @@ class PurchaseOrderSteps(OrderGoodsSteps, PurchaseOrderActivities):
             another = already_exists("purchase order", step.po_number)
             require_same((*_contents(stored), policy), (*_contents(step), step.approval), otherwise=another)
             adopt_draft(connection, operation, step.po_number)
-            return
+            return UNCHANGED  # It was told when it was stored.
         require_supplier(connection, step.supplier_id)
         require_items(connection, {ItemKey(step.warehouse_id, line.product_id) for line in step.line_items})
         require_to_come(connection, step.warehouse_id, step.expected_delivery_date, step.as_of)
         policy = step.approval or self._approval
         store_draft(connection, operation, step, policy, self._over_delivery_percent, self._limit, as_of=step.as_of)
+        return None
 
 
 def _contents(order: StoredPurchaseOrder | DraftPurchaseOrderStep) -> tuple[object, ...]:

@@ -53,6 +53,7 @@ from stockkeeper.domain.purchase_order import (
     PurchaseOrderStatus,
 )
 from stockkeeper.domain.receipt import Taken
+from stockkeeper.domain.short_dated import ShortDatedReceipts
 from stockkeeper.domain.transitions import titled
 from stockkeeper.domain.worth import worth_of_units
 
@@ -98,6 +99,10 @@ class OrderRoom:
         """The order as it is now, for the operation's run."""
         return _stored(document.shown, operation.run_id or None)
 
+    def booked(self, document: LockedOrder, operation: Operation) -> None:
+        """The units of a receipt are what its step says."""
+        del document, operation
+
 
 class OrderSteps(OnDatabase):
     """What the steps of an order need.
@@ -107,6 +112,7 @@ class OrderSteps(OnDatabase):
         approval: The policy for orders that don't bring their own.
         over_delivery_percent: How much more than ordered may be received, in percent of each line.
         limits: Value and units of goods without a counterpart (unpaid or not ordered) up to which one person decides.
+        short_dated_receipts: What becomes of a receipt with a lot that has too few days left.
     """
 
     def __init__(
@@ -116,11 +122,14 @@ class OrderSteps(OnDatabase):
         approval: ApprovalPolicy,
         over_delivery_percent: Decimal,
         limits: AdjustmentPolicy = DEFAULT_ADJUSTMENT,
+        short_dated_receipts: ShortDatedReceipts = ShortDatedReceipts.QUARANTINE,
     ) -> None:
         super().__init__(database)
         self._approval = approval
         self._over_delivery_percent = over_delivery_percent
+        self._limits = limits
         self._limit = limits.as_limit
+        self._short_dated_receipts = short_dated_receipts
         self._orders = DocumentSteps(database, OrderRoom(), StoredPurchaseOrder)
 
     def require_permitted(

@@ -4,7 +4,7 @@ Whether an item needs an order is decided under its lock. Two runs that look at 
 the other, and the second sees the first one's draft. `database.reorder` reads.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -14,14 +14,20 @@ from sqlalchemy import Connection, Row
 from temporalio import activity
 
 from activities.catalogue import require_warehouse
+from activities.document_events import document_changed
 from activities.drafts import store_draft
-from activities.reorder_lines import Levels, joining, joint_levels, read_joining, wanted_lines
+from activities.purchase_order_steps import stored_order
+from activities.reorder_lines import Levels, days_to_last, joining, joint_levels, wanted_lines
 from activities.writes import OnDatabase, database_errors, effect_once
 from database.clock import day_of
+from database.events import insert_events
 from database.locks import lock_items
 from database.operations import Operation
 from database.order_terms import read_joint_items, read_order_terms, review_days_stored
+from database.perishing import Perishing, read_perishing, read_sell_days
+from database.pipeline import send
 from database.reorder import (
+    Looked,
     next_number,
     read_covered,
     read_groups,
@@ -109,23 +115,16 @@ class ReorderSteps(OnDatabase, ReorderActivities):
             use_one_core(connection)
             if question.warehouse_id is not None:
                 require_warehouse(connection, question.warehouse_id)
-            below = read_groups(connection, question.warehouse_id, question.as_of)
+            look = _look(connection, question)
+            below = read_groups(connection, look)
             uncovered = [group for group in below if not group["is_covered"]]
             orderable = [group for group in uncovered if group["supplier_id"] is not None and group["is_active"]]
             waiting = [] if question.as_of is None else [group for group in orderable if not _is_reviewed(group)]
             groups = [group for group in orderable if group not in waiting]
             items_skipped = _items(uncovered) - _items(orderable)
-            skipped = (
-                read_skipped(connection, question.warehouse_id, question.as_of, SKIPPED_SHOWN) if items_skipped else []
-            )
+            skipped = read_skipped(connection, look, SKIPPED_SHOWN) if items_skipped else []
             covered = (
-                read_covered(
-                    connection,
-                    question.warehouse_id,
-                    question.as_of,
-                    most=COVERED_SHOWN,
-                    orders_each=ORDERS_SHOWN_AN_ITEM,
-                )
+                read_covered(connection, look, most=COVERED_SHOWN, orders_each=ORDERS_SHOWN_AN_ITEM)
                 if len(uncovered) < len(below)
                 else []
             )
@@ -168,6 +167,10 @@ class ReorderSteps(OnDatabase, ReorderActivities):
                 drafted_by = replace(operation, workflow_id=PURCHASE_ORDER.id_of(order.po_number), run_id="")
                 percent = self._over_delivery_percent
                 store_draft(connection, drafted_by, order, self._approval, percent, self._limit, as_of=step.as_of)
+                stored = stored_order(connection, order.po_number)
+                lines = [dict(line) for line in order.line_items]
+                drafted = document_changed(operation, stored, process=PURCHASE_ORDER, lines=lines)
+                send(connection, [insert_events([drafted._replace(reason=order.reason)])])
             return DraftedReorder(order=order, more=draft.more)
 
         return effect_once(self._database, step, DraftedReorder, effect)[0]
@@ -199,6 +202,11 @@ class ReorderSteps(OnDatabase, ReorderActivities):
         )
 
 
+def _look(connection: Connection, question: FindBelow) -> Looked:
+    place, as_of = question.warehouse_id, question.as_of
+    return Looked(place, as_of, {} if as_of is None else read_perishing(connection, as_of, warehouse_id=place))
+
+
 def _items(groups: Iterable[Mapping[str, Any]]) -> int:
     return sum(group["items"] for group in groups)
 
@@ -227,11 +235,11 @@ class _Draft:
     def __init__(self, connection: Connection, step: DraftReorderStep) -> None:
         self._connection = connection
         self._step = step
+        self._perishing = read_perishing(connection, step.as_of, warehouse_id=step.warehouse_id)
         rows = read_needing(
             connection,
-            step.warehouse_id,
+            Looked(step.warehouse_id, step.as_of, self._perishing),
             step.supplier_id,
-            step.as_of,
             after_product_id=step.after_product_id,
             most=LINES_AN_ORDER + 1,
         )
@@ -241,19 +249,34 @@ class _Draft:
         self._levels: Levels = {}
         self._joining: list[Row[Any]] = []
         if self._terms.joint_orders and self.needing:
-            items = read_joint_items(connection, step.warehouse_id, step.supplier_id)
+            items = read_joint_items(connection, step.warehouse_id, step.supplier_id, step.as_of)
             self._levels = joint_levels(items, float(self._terms.line_cost))
+            self._perishing = self._read_perishing(None)
             if not self.more:
-                self._joining = joining(items, self._levels, LINES_AN_ORDER - len(self.needing))
+                self._joining = joining(items, self._levels, self._perishing, LINES_AN_ORDER - len(self.needing))
 
     def lock(self) -> None:
         """Lock the items, and keep those that still need an order or still join it."""
         step, connection = self._step, self._connection
         lock_items(connection, [ItemKey(row.warehouse_id, row.product_id) for row in (*self.needing, *self._joining)])
         needing, joined = ([row.product_id for row in rows] for rows in (self.needing, self._joining))
-        self.needing = read_still_needing(connection, step.warehouse_id, step.supplier_id, step.as_of, needing)
+        self._perishing = self._read_perishing([*needing, *joined])
+        look = Looked(step.warehouse_id, step.as_of, self._perishing)
+        self.needing = read_still_needing(connection, look, step.supplier_id, needing)
         if joined:
-            self._joining = read_joining(connection, step.warehouse_id, step.supplier_id, self._levels, joined)
+            items = read_joint_items(connection, step.warehouse_id, step.supplier_id, step.as_of, joined)
+            known = [row for row in items if row.product_id in self._levels]
+            self._joining = joining(known, self._levels, self._perishing, len(joined))
+
+    def _read_perishing(self, product_ids: Collection[int] | None) -> Perishing:
+        """Lots that end before the goods are there, or before those of the next joint order are."""
+        return read_perishing(
+            self._connection,
+            self._step.as_of,
+            warehouse_id=self._step.warehouse_id,
+            product_ids=product_ids,
+            more_days=days_to_last(self._levels),
+        )
 
     def order(self, next_po_number: Callable[[], str]) -> PurchaseOrderRequest | None:
         """The start of the order's workflow; None: nothing needs it, and it takes no number.
@@ -264,10 +287,19 @@ class _Draft:
         if not self.needing:
             return None
         step, joined = self._step, len(self._joining)
-        wanted = wanted_lines(self._connection, step.warehouse_id, self.needing, self._joining, self._levels)
+        timezone = timezone_of(self._connection, step.warehouse_id)
+        products = [row.product_id for row in (*self.needing, *self._joining)]
+        wanted = wanted_lines(
+            self._connection,
+            step.warehouse_id,
+            self.needing,
+            self._joining,
+            self._levels,
+            self._perishing,
+            read_sell_days(self._connection, step.warehouse_id, step.supplier_id, products, timezone),
+        )
         lines = lines_of(wanted, self._terms.minimum_order_value)
         lead_time_days = max(float(row.lead_time_days) for row in (*self.needing, *self._joining))
-        timezone = timezone_of(self._connection, step.warehouse_id)
         below = f"{counted(len(self.needing), 'item')} below the reorder point"
         return PurchaseOrderRequest(
             po_number=next_po_number(),

@@ -4,6 +4,7 @@
 are planned page by page, each page in a transaction of its own.
 """
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from sqlalchemy import Connection
@@ -113,11 +114,10 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
         """
 
         def effect(connection: Connection, operation: Operation) -> PlannedPage:
-            del operation
             if step.warehouse_id is not None:
                 require_warehouse(connection, step.warehouse_id)
             allow_bulk(connection)
-            return self._plan(connection, step)
+            return self._plan(connection, operation, step)
 
         return effect_once(self._database, step, PlannedPage, effect)[0]
 
@@ -142,11 +142,11 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
             item = step.item_of(found)
 
         def effect(connection: Connection, operation: Operation) -> ItemPlan:
-            del operation
             lock_or_create_items(connection, [item])
             point = {"reorder_point": step.reorder_point, "reorder_quantity": step.reorder_quantity}
-            set_planning(connection, item, planning=step.planning, **(point if step.planning == "manual" else {}))
-            return ItemPlan.model_validate(read_plans(connection, [is_item(item)], 1)[0])
+            by_hand = point if step.planning == "manual" else {}
+            set_planning(connection, operation, item, planning=step.planning, **by_hand)
+            return ItemPlan.model_validate(read_plans(connection, [is_item(item)], 1, step.as_of)[0])
 
         return effect_once(self._database, step, ItemPlan, effect)[0]
 
@@ -165,7 +165,7 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
         )
         conditions = has_plan(list(wanted.products.values()), list(wanted.warehouses.values()), question.after)
         with database_errors(), self._database.snapshot() as connection:
-            rows = read_plans(connection, conditions, PLANS_AT_ONCE + 1)
+            rows = read_plans(connection, conditions, PLANS_AT_ONCE + 1, datetime.now(UTC))
         plans, more = page_of(ItemPlan, rows, PLANS_AT_ONCE)
         return ItemPlans(plans=plans, more=more)
 
@@ -176,7 +176,7 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
             holding_cost_rate=(self._holding_cost_rate if step.holding_cost_rate is None else step.holding_cost_rate),
         )
 
-    def _plan(self, connection: Connection, step: PlanPageStep) -> PlannedPage:
+    def _plan(self, connection: Connection, operation: Operation, step: PlanPageStep) -> PlannedPage:
         page = read_page(connection, step.warehouse_id, step.after, ITEMS_A_PAGE)
         if not page:
             return PlannedPage(looked_at=0, planned=0, changed=0, fell_below=False, after=None)
@@ -211,7 +211,8 @@ class ReplenishmentPlanSteps(OnDatabase, ReplenishmentPlanActivities):
         active = active_products(connection, {item.product_id for item in wanted}) if wanted else set()
         skipped = sorted(item for item in wanted if item.product_id in active)
         # Last, because it locks the items: whoever wants to hold one of them waits for the commit.
-        changed, fell_below = set_points(connection, items, plans["reorder_point"], plans["reorder_quantity"], page)
+        points, quantities = plans["reorder_point"], plans["reorder_quantity"]
+        changed, fell_below = set_points(connection, operation, items, points, quantities, page, as_of=step.as_of)
         last = next(reversed(page))
         return PlannedPage(
             looked_at=len(page),

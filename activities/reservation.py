@@ -48,6 +48,7 @@ from stockkeeper.contracts.reservation import (
     SecureReservationStep,
     ServeWaitingStep,
     requested_lines,
+    wanted_lines,
 )
 from stockkeeper.domain.conflicts import twin_of
 from stockkeeper.domain.errors import InvalidState
@@ -58,6 +59,7 @@ from stockkeeper.domain.reservation import (
     ReservationStatus,
     WantedLine,
     plan_fulfilment,
+    plan_lots,
     require_given_way,
     require_open,
     status_at,
@@ -179,6 +181,7 @@ class ReservationSteps(OnDatabase, ReservationActivities):
             if (twin := stock.twin_of(operation, step.reference_id)) is not None:
                 raise twin_of("shipment", _last(operation.operation_id), _last(twin))
             taken = plan_fulfilment(lines, _wanted(step), place_of=_places(stock))
+            picked = plan_lots(lines, _wanted(step), taken)
             lines = _put_back(lines, step.put_back)
             holds.take(
                 stock,
@@ -189,10 +192,13 @@ class ReservationSteps(OnDatabase, ReservationActivities):
                 reference_id=step.reference_id,
                 reason=f"fulfilled {step.reference_type} {step.reference_id}",
                 as_of=step.as_of,
+                lots=picked,
             )
             _put_others_back(stock, lines, taken, step.put_back)
 
-        return self._once(step, ship, Wants(moves=True, twins_of=(step.operation_id, step.reference_id)))
+        return self._once(
+            step, ship, Wants(moves=True, twins_of=(step.operation_id, step.reference_id), as_of=step.as_of)
+        )
 
     @activity.defn(name="release_reservation", no_thread_cancel_exception=True)
     def release_reservation(self, step: ReleaseReservationStep) -> Holding:
@@ -300,13 +306,14 @@ class ReservationSteps(OnDatabase, ReservationActivities):
         """Give the part of an order a deadline that no buyer reaches, unless its deadline has come.
 
         What would refuse the command's effect later refuses this: once all parts of the order are secured, the effect
-        is owed to each. If the effect has been carried out before, nothing changes, and the answer says so.
+        is owed to each. Where lots were picked, a second step has the part hold these in the place of others. If the
+        effect has been carried out before, nothing changes, and the answer says so.
 
         Locks: the reservation's items. Operation: ``{workflow}/secure/{run}/{request}``.
 
         Raises:
             InvalidState: The part isn't open any more, or its deadline has come.
-            InvalidRequest: An item's on hand isn't what its movements have left.
+            InvalidRequest: An item's on hand isn't what its movements have left; or a lot that was picked isn't free.
             OperationConflict: A shipment's number differs from another one's by upper and lower case alone.
         """
 
@@ -318,9 +325,14 @@ class ReservationSteps(OnDatabase, ReservationActivities):
             if (twin := stock.twins.get(step.effect)) is not None:
                 raise twin_of("shipment", _last(step.effect), _last(twin))
             require_on_the_ledger(stock, {line.item for line in lines})
+            if step.picked is not None:
+                wanted = wanted_lines(step.picked)
+                taken = plan_fulfilment(lines, wanted, place_of=_places(stock))
+                holds.hold_picked(stock, lines, taken, plan_lots(lines, wanted, taken))
+                return
             holds.extend(stock, lines, step.expires_at)
 
-        wants = Wants(twins_of=(step.effect, step.reference_id), unless=step.effect)
+        wants = Wants(twins_of=(step.effect, step.reference_id), unless=step.effect, as_of=step.as_of)
         return self._once(step, secure, wants, is_done=lambda stock: step.effect in stock.stored)
 
     def _once(
@@ -401,7 +413,7 @@ def _wanted(step: FulfillReservationStep | LowerReservationStep) -> list[WantedL
     lines = step.lines if step.part is None else step.part
     if lines is None:
         return None
-    return [WantedLine(line.quantity, line.product_id, line.warehouse_id, line.reservation_id) for line in lines]
+    return wanted_lines(lines)
 
 
 def show(connection: Connection, reference_id: str, as_of: datetime) -> ReservationState | None:

@@ -78,9 +78,17 @@ def serve(stock: LockedStock, operation: Operation, step: ServeWaitingStep, bega
         return None
     reference, lines = Reference(step.reference_type, step.reference_id), requested(step.lines)
     try:
-        parts = source_lines(stock, lines, step.as_of, waits_as=wait.wait_id)
+        days = step.minimum_days_left
+        parts = source_lines(stock, lines, step.as_of, waits_as=wait.wait_id, minimum_days_left=days)
         fell_below = holds.place(
-            stock, operation, reference, parts, expires_at=step.expires_at, as_of=step.as_of, waits_as=wait.wait_id
+            stock,
+            operation,
+            reference,
+            parts,
+            expires_at=step.expires_at,
+            as_of=step.as_of,
+            waits_as=wait.wait_id,
+            minimum_days_left=days,
         )
     except InsufficientStock as short:
         if step.is_last:

@@ -1,6 +1,7 @@
 """What a worker can be told: its settings, what they mean, and what follows from them."""
 
 import re
+from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
@@ -8,16 +9,23 @@ from typing import Annotated
 from pydantic import AfterValidator, AliasChoices, Field, PositiveInt, SecretStr
 from temporalio.common import WorkerDeploymentVersion
 
+from activities.event_subscriber import WebhookSettings
 from activities.health_server import host_and_port
 from activities.identity import IdentitySettings
 from activities.notice import NoticeWays
 from activities.notice_ways import ADDRESS, ways_of
+from activities.webhook_guard import PRIVATE, Guard, networks_of
 from stockkeeper.contracts.adjustment import DEFAULT_ADJUSTMENT, AdjustmentPolicy
 from stockkeeper.contracts.cycle_count import DEFAULT_COUNTING, CountPolicy
+from stockkeeper.contracts.lot_expiry import NOTICE_DAYS
+from stockkeeper.contracts.lot_questions import DaysAhead
 from stockkeeper.contracts.policies import TASK_QUEUE, bulk_queue
 from stockkeeper.contracts.purchase_order_state import DEFAULT_APPROVAL, ApprovalPolicy
 from stockkeeper.contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST, BulkFactor
 from stockkeeper.contracts.settings import LogFormat, queues_of, suffix_of, urls_of
+from stockkeeper.contracts.webhook import SHORTEST_KEY
+from stockkeeper.domain.inspection import DamagedGoods, GoodsPolicy, ReturnedGoods
+from stockkeeper.domain.short_dated import ShortDatedReceipts
 
 
 def _notice_urls(urls: SecretStr) -> SecretStr:
@@ -70,6 +78,21 @@ def _database_urls(urls: SecretStr) -> SecretStr:
 
 DatabaseUrls = Annotated[SecretStr, AfterValidator(_database_urls)]
 DatabaseQueues = Annotated[str, AfterValidator(_database_queues)]
+
+
+def _webhook_networks(networks: str) -> str:
+    networks_of(networks)
+    return networks
+
+
+def _webhook_key(key: SecretStr) -> SecretStr:
+    if 0 < len(key.get_secret_value()) < SHORTEST_KEY:
+        raise ValueError(f"has at least {SHORTEST_KEY} characters, such as by `openssl rand -base64 32`")
+    return key
+
+
+WebhookNetworks = Annotated[str, AfterValidator(_webhook_networks)]
+WebhookKey = Annotated[SecretStr, AfterValidator(_webhook_key)]
 BuildId = Annotated[str, AfterValidator(_build_id)]
 DeploymentName = Annotated[str, AfterValidator(_deployment_name)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
@@ -126,6 +149,12 @@ class WorkerSettings(IdentitySettings):
     """Approval policy of purchase orders that bring none, as JSON; for orders drafted from now on."""
     over_delivery_percent: Annotated[Decimal, Field(ge=0, le=1_000, decimal_places=3)] = Decimal(0)
     """Over-delivery accepted, in percent of each line's quantity; for orders drafted from now on."""
+    short_dated_receipts: ShortDatedReceipts = ShortDatedReceipts.QUARANTINE
+    """What becomes of a receipt with a lot that has expired or has too few days left: ``quarantine`` or ``refuse``."""
+    damaged_goods: DamagedGoods = DamagedGoods.WRITE_OFF
+    """What becomes of damaged units of transfers, and of unfit ones of returns: ``write_off`` or ``inspect``."""
+    returned_goods: ReturnedGoods = ReturnedGoods.RESTOCK
+    """What becomes of fit units of returns: ``restock``, ``quarantine`` or ``quality_control``."""
     order_cost: Annotated[Decimal, Field(ge=0)] = DEFAULT_ORDER_COST
     """Cost of one order, in money, whatever its quantity; for planning."""
     holding_cost_rate: Annotated[float, Field(ge=0, le=100)] = DEFAULT_HOLDING_COST_RATE
@@ -138,6 +167,10 @@ class WorkerSettings(IdentitySettings):
     """Tolerances, intervals by class and number per day of counts, as JSON; a field left out has its default."""
     adjustment: AdjustmentPolicy = DEFAULT_ADJUSTMENT
     """Limit above which an adjustment needs a second person's approval, as JSON; for those submitted from now on."""
+    expiry_notice_days: DaysAhead = NOTICE_DAYS
+    """Days left at which lots are told ahead, once in each warehouse; 0: on their last day."""
+    events_kept_days: Annotated[float, Field(gt=0, le=36_500)] = 30
+    """How long events are kept, in days; whoever follows them may be away for less than that (ADR 0095)."""
     notice_urls: NoticeUrls = SecretStr("")
     """Notices to procurement: Apprise URLs, separated by spaces or commas."""
     escalation_notice_urls: NoticeUrls = SecretStr("")
@@ -146,6 +179,18 @@ class WorkerSettings(IdentitySettings):
     """Notices to suppliers, with ``{email}`` for the address: ``mailto://user:password@host?to={email}``."""
     warehouse_notice_urls: NoticeUrls = SecretStr("")
     """Notices to the warehouse; empty: sent to procurement."""
+    operations_notice_urls: NoticeUrls = SecretStr("")
+    """Notices to who runs the workers; empty: sent to procurement."""
+    webhook_key: WebhookKey = SecretStr("")
+    """Key of which the signing secrets of all subscribers to events are derived; empty: there are no webhooks."""
+    webhook_allow_http: bool = False
+    """Whether webhooks may go without TLS."""
+    webhook_allow_private: bool = False
+    """Whether they may go to loopback addresses and to private networks (RFC 1918, RFC 4193)."""
+    webhook_networks: WebhookNetworks = ""
+    """Other networks that aren't public, and where they may go: ``10.1.0.0/16, fd00:1::/32``."""
+    webhook_give_up_hours: Annotated[float, Field(gt=0, le=24 * 366)] = 72
+    """How long a subscriber's receiver may fail before it is paused."""
 
     @property
     def notice_ways(self) -> NoticeWays:
@@ -155,7 +200,26 @@ class WorkerSettings(IdentitySettings):
             escalation=self.escalation_notice_urls.get_secret_value(),
             supplier=self.supplier_notice_urls.get_secret_value(),
             warehouse=self.warehouse_notice_urls.get_secret_value(),
+            operations=self.operations_notice_urls.get_secret_value(),
         )
+
+    @property
+    def goods(self) -> GoodsPolicy:
+        """What becomes of goods that come and may not be promised at once."""
+        return GoodsPolicy(self.damaged_goods, self.returned_goods)
+
+    @property
+    def webhooks(self) -> WebhookSettings:
+        """The settings of webhooks."""
+        private = PRIVATE if self.webhook_allow_private else ()
+        networks = (*networks_of(self.webhook_networks), *private)
+        guard = Guard(self.webhook_allow_http, networks, plain=private)
+        return WebhookSettings(self.webhook_key.get_secret_value(), guard, self.webhook_give_up_hours)
+
+    @property
+    def events_kept(self) -> timedelta:
+        """How long events are kept."""
+        return timedelta(days=self.events_kept_days)
 
     @property
     def urls(self) -> dict[str, SecretStr]:
@@ -166,6 +230,11 @@ class WorkerSettings(IdentitySettings):
     def own_suffix(self) -> str:
         """The end of ids that each of several databases has once."""
         return suffix_of(self.task_queue, queues_of(self.databases))
+
+    @property
+    def other_queues(self) -> list[str]:
+        """The task queues of the other ones of several databases; empty: there is one database."""
+        return [each for each in queues_of(self.databases) if each != self.task_queue]
 
     @property
     def version(self) -> WorkerDeploymentVersion | None:

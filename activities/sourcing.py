@@ -1,7 +1,6 @@
 """Where the lines of an order come from that leave the warehouse open: decided on the stock under lock."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from activities.catalogue import require_catalogued
@@ -38,7 +37,12 @@ def wants_of(lines: Sequence[ReservationLine], as_of: datetime) -> Wants:
 
 
 def source_lines(
-    stock: LockedStock, lines: Sequence[RequestedLine], as_of: datetime, *, waits_as: int | None = None
+    stock: LockedStock,
+    lines: Sequence[RequestedLine],
+    as_of: datetime,
+    *,
+    waits_as: int | None = None,
+    minimum_days_left: int | None = None,
 ) -> list[Part]:
     """Decide where each line comes from. Units of overdue holds count as available, as for any hold.
 
@@ -47,6 +51,7 @@ def source_lines(
         lines: The lines.
         as_of: The workflow's time.
         waits_as: The order's own wait: only those who came before it come first. None: it doesn't wait.
+        minimum_days_left: Days that each unit must have left; None: what its product asks for.
 
     Raises:
         UnknownProduct, UnknownWarehouse, InvalidRequest: The catalogue hasn't got one, or it isn't sold any more.
@@ -58,11 +63,7 @@ def source_lines(
     if not products:
         return named
     items = {*(part.item for part in named), *(key for key in stock.items if key.product_id in products)}
-    freed = wanted_by_item((line.item, line.quantity_open) for line in stock.overdue(items, as_of))
-    levels = {
-        item: replace(level, reserved=level.reserved - freed.get(item, 0))
-        for item, level in stock.levels(items).items()
-    }
+    levels = stock.levels(items, minimum_days_left=minimum_days_left, without=stock.overdue(items, as_of))
     queue = stock.waiting.queue(as_of)
     priorities = {item.warehouse_id: stock.items[item].priority for item in items}
     try:

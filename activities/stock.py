@@ -1,9 +1,10 @@
 """Questions about stock. They lock nothing and change nothing."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, func, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, RowMapping, func, select, tuple_
 from temporalio import activity
 
 from activities.writes import OnDatabase, database_errors, page_of
@@ -17,6 +18,8 @@ from database.tables import (
     warehouses,
 )
 from database.transfer import transfer_order_lines, transfer_orders
+from database.unavailable import available_at, read_unavailable
+from database.unit import find_units
 from stockkeeper.contracts.stock import (
     IN_TRANSIT_AT_ONCE,
     LEVELS_AT_ONCE,
@@ -32,6 +35,7 @@ from stockkeeper.contracts.stock import (
     StockLevel,
     StockLevels,
 )
+from stockkeeper.contracts.unit import PackFound
 from stockkeeper.domain.errors import UnknownProduct, UnknownSupplier, UnknownWarehouse
 from stockkeeper.domain.names import did_you_mean
 from stockkeeper.domain.order_quantity import unit_cost_of
@@ -41,8 +45,7 @@ T = TypeVar("T")
 
 _LEVELS = (
     select(
-        *(column for column in inventory_items.c if column.name != "quantity_available"),
-        func.greatest(inventory_items.c.quantity_available, 0).label("quantity_available"),
+        *inventory_items.c,
         products.c.sku,
         products.c.name,
         warehouses.c.name.label("warehouse"),
@@ -69,10 +72,10 @@ class StockQuestions(OnDatabase, StockActivities):
         with database_errors(), self._database.snapshot() as connection:
             places = _ids(connection, WAREHOUSES, question.warehouses, UnknownWarehouse)
             mentioned = [*question.warehouse_ids, *places.values()]
+            named = _ids(connection, PRODUCTS, question.products, UnknownProduct, digits_are_ids=not question.exact)
+            units = find_units(connection, [*question.product_ids, *named.values()] if question.units else ())
             return FoundItems(
-                products=_ids(
-                    connection, PRODUCTS, question.products, UnknownProduct, digits_are_ids=not question.exact
-                ),
+                products=named,
                 warehouses=places,
                 suppliers=_ids(connection, SUPPLIERS, question.suppliers, UnknownSupplier),
                 skus=_names(connection, products.c.sku, products.c.product_id, question.product_ids),
@@ -83,7 +86,26 @@ class StockQuestions(OnDatabase, StockActivities):
                 timezones=_names(connection, warehouses.c.timezone, warehouses.c.warehouse_id, mentioned),
                 priorities=_names(connection, warehouses.c.priority, warehouses.c.warehouse_id, mentioned),
                 supplier_names=_names(connection, suppliers.c.name, suppliers.c.supplier_id, question.supplier_ids),
+                base_units=units.base_units,
+                packs={
+                    product_id: [PackFound(**pack._asdict()) for pack in packs]
+                    for product_id, packs in units.packs.items()
+                },
             )
+
+    def ids_of(self, product: str | None, warehouse: str | None) -> tuple[int | None, int | None]:
+        """The ids of a product and a warehouse by their names; None: not asked for.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse: The catalogue hasn't got one of them.
+        """
+        found = self.find_items(
+            FindItems(products=[product] if product else [], warehouses=[warehouse] if warehouse else [])
+        )
+        return (
+            found.products[product] if product else None,
+            found.warehouses[warehouse] if warehouse else None,
+        )
 
     @activity.defn(name="find_terms", no_thread_cancel_exception=True)
     def find_terms(self, question: FindTerms) -> FoundTerms:
@@ -132,15 +154,17 @@ class StockQuestions(OnDatabase, StockActivities):
             conditions.append(inventory_items.c.product_id.in_(product_ids))
         if warehouse_ids:
             conditions.append(inventory_items.c.warehouse_id.in_(warehouse_ids))
-        if question.below_reorder_point:
-            conditions.append(inventory_items.c.quantity_available < inventory_items.c.reorder_point)
+        as_of = question.as_of or datetime.now(UTC)
         if question.after:
             conditions.append(tuple_(products.c.sku, warehouses.c.name) > tuple_(*question.after))
-        statement = _LEVELS.where(*conditions).order_by(products.c.sku, warehouses.c.name).limit(LEVELS_AT_ONCE + 1)
         with database_errors(), self._database.snapshot() as connection:
+            if question.below_reorder_point:
+                conditions.append(available_at(connection, as_of) < inventory_items.c.reorder_point)
+            wanted_levels = _LEVELS.where(*conditions).order_by(products.c.sku, warehouses.c.name)
+            statement = wanted_levels.limit(LEVELS_AT_ONCE + 1)
             rows = connection.execute(statement).mappings().all()
-        levels, more = page_of(StockLevel, rows, LEVELS_AT_ONCE)
-        return StockLevels(levels=levels, more=more)
+            levels = _levels(connection, rows[:LEVELS_AT_ONCE], as_of)
+        return StockLevels(levels=levels, more=len(rows) > LEVELS_AT_ONCE)
 
     @activity.defn(name="show_in_transit", no_thread_cancel_exception=True)
     def show_in_transit(self, question: ShowInTransit) -> InTransitPage:
@@ -192,10 +216,28 @@ class StockQuestions(OnDatabase, StockActivities):
         return InTransitPage(lines=lines, more=more)
 
 
-def level_of(connection: Connection, item: ItemKey) -> StockLevel:
-    """The level of one item, as this transaction sees it."""
+def level_of(connection: Connection, item: ItemKey, as_of: datetime) -> StockLevel:
+    """The level of one item at an instant, as this transaction sees it."""
     is_item = tuple_(inventory_items.c.warehouse_id, inventory_items.c.product_id) == tuple_(*item)
-    return StockLevel.model_validate(dict(connection.execute(_LEVELS.where(is_item)).mappings().one()))
+    return _levels(connection, [connection.execute(_LEVELS.where(is_item)).mappings().one()], as_of)[0]
+
+
+def _levels(connection: Connection, rows: Sequence[RowMapping], as_of: datetime) -> list[StockLevel]:
+    """Levels as answers have them, with what can't be promised at an instant: one query more, if there can be any."""
+    some = [_key(row) for row in rows if row["is_tracked"] or row["quantity_unavailable"]]
+    by_state = read_unavailable(connection, some, as_of)
+    levels = []
+    for row in rows:
+        unavailable = by_state.get(_key(row), {})
+        units = sum(unavailable.values())
+        free = row["quantity_on_hand"] - row["quantity_reserved"] - row["quantity_buffer"] - units
+        told = {"quantity_unavailable": units, "unavailable": unavailable, "quantity_available": max(free, 0)}
+        levels.append(StockLevel.model_validate(dict(row) | told))
+    return levels
+
+
+def _key(row: RowMapping) -> ItemKey:
+    return ItemKey(row["warehouse_id"], row["product_id"])
 
 
 def _ids(

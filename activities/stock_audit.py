@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.catalogue import require_warehouse
-from activities.writes import database_errors
-from database import stock_audit_queries
+from activities.writes import database_errors, operation_of
+from database import stock_audit_lots, stock_audit_queries
 from database.audit_findings import close_unseen, keep
 from database.operations import forget
 from database.sessions import Database
@@ -102,12 +102,16 @@ class StockAuditSteps(StockAuditActivities):
                 require_warehouse(connection, step.warehouse_id)
             rows = ask(connection, stock_audit_queries.ITEMS, page | {"most_broken": _BROKEN_OF_AN_ITEM})
             through = {f"last_{name}": rows[-1][name] for name in ("warehouse_id", "product_id")} if rows else {}
-            undocumented = ask(connection, stock_audit_queries.UNDOCUMENTED, page | through | _booked()) if rows else []
+            of_page = page | through
+            lots = ask(connection, stock_audit_lots.LOTS, of_page) if rows else []
+            lines = ask(connection, stock_audit_lots.LINES, of_page) if rows else []
+            undocumented = ask(connection, stock_audit_queries.UNDOCUMENTED, of_page | _booked()) if rows else []
             is_first = step.warehouse_id is None and step.after is None
             unfinished = ask(connection, stock_audit_queries.UNFINISHED, {"most": FINDINGS_SHOWN}) if is_first else []
         last = rows[-1] if len(rows) == ITEMS_A_PAGE else None
         differences = [
             *(each for row in rows for each in of_item(row)),
+            *stock_audit_lots.of_lots(lots, lines),
             *(without_document(row, several=len(AUDITED[row["kind"]].movement_types) > 1) for row in undocumented),
             *(
                 Difference(FindingKind.OPERATION_WITHOUT_RESULT, None, None, 1, 0, f"operation {row['operation_id']}")
@@ -207,10 +211,10 @@ class StockAuditSteps(StockAuditActivities):
         with database_errors(), self._database.transaction() as connection:
             gone = close_unseen(
                 connection,
+                operation_of(step),
                 begun_at=step.begun_at,
                 warehouse_id=step.warehouse_id,
                 as_of=step.as_of,
-                performed_by=step.performed_by,
             )
         return ClosedAudit(gone=gone)
 
@@ -235,10 +239,10 @@ class StockAuditSteps(StockAuditActivities):
         with database_errors(), self._database.transaction() as connection:
             kept = keep(
                 connection,
+                operation_of(step),
                 seen,
                 as_of=step.as_of,
                 begun_at=step.begun_at,
-                workflow_id=activity.info().workflow_id or "",
                 run_id=step.seen_by,
             )
         found = [FindingState(finding_id=number, is_new=is_new, **each._asdict()) for number, is_new, each in kept]

@@ -8,6 +8,7 @@ from temporalio import activity
 
 from activities.writes import OnDatabase, database_errors
 from database.order_terms import price_breaks_of, price_breaks_written, read_suppliers, read_terms
+from database.unit import read_packs
 from stockkeeper.contracts.csv_cells import csv_line
 from stockkeeper.contracts.supply import SUPPLY_AT_ONCE, ExportSupply, SupplyActivities, SupplyPage
 
@@ -20,9 +21,10 @@ _FILES: Mapping[str, tuple[Callable[..., list[dict[str, Any]]], tuple[str, ...]]
         read_terms,
         (
             *("sku", "supplier", "is_preferred", "unit_cost", "lead_time_days", "lead_time_deviation_days"),
-            *("minimum_order_quantity", "pack_size", "price_breaks"),
+            *("minimum_order_quantity", "pack_size", "price_breaks", "minimum_days_at_receipt"),
         ),
     ),
+    "units": (read_packs, ("sku", "unit", "quantity", "supplier")),
 }
 """For each kind of file: what reads its rows, and its columns."""
 
@@ -32,7 +34,7 @@ class SupplyQuestions(OnDatabase, SupplyActivities):
 
     @activity.defn(name="export_supply", no_thread_cancel_exception=True)
     def export_supply(self, question: ExportSupply) -> SupplyPage:
-        """A page of suppliers or of their terms, in the columns and spellings that an import takes."""
+        """A page of suppliers, of their terms or of packs, in the columns and spellings that an import takes."""
         read, columns = _FILES[question.file]
         with database_errors(), self._database.snapshot() as connection:
             found = read(connection, question.after or (0, 0), SUPPLY_AT_ONCE + 1)
@@ -40,7 +42,7 @@ class SupplyQuestions(OnDatabase, SupplyActivities):
         return SupplyPage(
             columns=list(columns),
             rows=[csv_line(_cell(name, row[name]) for name in columns) for row in page],
-            after=(page[-1]["supplier_id"], page[-1]["product_id"]) if page else None,
+            after=page[-1]["after"] if page else None,
             more=len(found) > SUPPLY_AT_ONCE,
         )
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from database.operations import Operation, StoredOperation
 from database.tracing import around_transaction, here
-from stockkeeper.contracts.messages import StockAnswer
+from stockkeeper.contracts.messages import InspectingAnswer
 from stockkeeper.domain.errors import DomainError
 
 Result = TypeVar("Result", bound=BaseModel)
@@ -30,10 +30,10 @@ class SharedStep(Generic[Result]):
     is_repeat: bool = field(default=False, init=False)
     span: object = field(default_factory=here, init=False, repr=False, compare=False)
 
-    def effects_before(self, stored: StoredOperation) -> StockAnswer | None:
+    def effects_before(self, stored: StoredOperation) -> InspectingAnswer | None:
         """The effects on others that it had the first time, whose answer may never have arrived."""
         before = None if stored.result is None else self.result.model_validate_json(stored.result)
-        return before if isinstance(before, StockAnswer) else None
+        return before if isinstance(before, InspectingAnswer) else None
 
 
 InOneTransaction = Callable[[Sequence[Any]], Sequence[Any]]

@@ -7,7 +7,8 @@ Steps that come at the same time share a transaction (`activities.document_steps
 `activities.transfer_goods`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -16,8 +17,15 @@ from temporalio import activity
 from activities.catalogue import require_items
 from activities.document_steps import Plan, nothing
 from activities.following import ALONE, require_not_joined
-from activities.transfer_goods import TransitSteps, is_repeated, show_command, stored_transfer, units_by_product
-from activities.writes import Effect, columns_of, document_once, require_same
+from activities.transfer_goods import (
+    TransitSteps,
+    by_lot,
+    is_repeated,
+    show_command,
+    stored_transfer,
+    units_by_product,
+)
+from activities.writes import UNCHANGED, Effect, columns_of, document_once, require_same
 from database import holds, transit
 from database.document import insert_document, is_stored
 from database.homes import require_here
@@ -27,6 +35,7 @@ from database.operations import Operation
 from database.stock_reading import Wants, locked_stock
 from database.stock_rows import Reference
 from database.transfer import TRANSFER
+from stockkeeper.contracts.lot import units_of
 from stockkeeper.contracts.messages import StockAnswer, state_of
 from stockkeeper.contracts.transfer import (
     CancelTransferStep,
@@ -36,13 +45,26 @@ from stockkeeper.contracts.transfer import (
     TransferActivities,
     TransferStep,
 )
-from stockkeeper.contracts.transfer_state import REFERENCE_TYPE, TransferLine, TransferRequest, TransferState
+from stockkeeper.contracts.transfer_state import (
+    REFERENCE_TYPE,
+    PartLine,
+    TransferLine,
+    TransferRequest,
+    TransferState,
+)
 from stockkeeper.domain.conflicts import already_exists
 from stockkeeper.domain.errors import InsufficientStock, InvalidState
-from stockkeeper.domain.reservation import RESERVATION, ReservationStatus, require_given_way, status_of
+from stockkeeper.domain.reservation import (
+    RESERVATION,
+    ReservationStatus,
+    WantedLine,
+    plan_lots,
+    require_given_way,
+    status_of,
+)
 from stockkeeper.domain.sourcing import Part
 from stockkeeper.domain.stock import ItemKey, MovementType, wanted_by_item
-from stockkeeper.domain.transfer import Transfer, TransferEvent, TransferStatus, TransitKind
+from stockkeeper.domain.transfer import OfLine, Transfer, TransferEvent, TransferStatus, TransitKind
 
 
 class TransferSteps(TransitSteps, TransferActivities):
@@ -78,18 +100,19 @@ class TransferSteps(TransitSteps, TransferActivities):
         """
 
         def plan(locked: LockedTransfer, operation: Operation) -> Plan:
-            transfer, wanted = locked.transfer, units_by_product(step.lines)
-            if is_repeated(operation, locked, "dispatch", step.dispatch_id, wanted):
+            transfer = locked.transfer
+            if is_repeated(operation, locked, "dispatch", step.dispatch_id, by_lot(step.lines)):
                 return Plan(Wants(), nothing)
             status = transfer.after_dispatch()
             transit.require_no_twin(locked, TransitKind.DISPATCHED, command_id=step.dispatch_id)
 
             def carry_out(stock: LockedStock) -> None:
-                units, reason = _take(stock, operation, transfer, wanted, step.as_of)
+                units, reason = _take(stock, operation, locked, step.lines, step.as_of)
                 kind, name = TransitKind.DISPATCHED, step.dispatch_id
                 transit.move(locked, stock, operation, kind, units, reason=reason, command_id=name)
-                for line_number, leaving in units.items():
-                    locked.lines[line_number]["held"] -= leaving
+                for of, leaving in units.items():
+                    locked.lines[of.line_number]["held"] -= leaving
+                _show_held_lots(locked, stock)
                 left = sum(units.values())
                 show_command(locked, operation, "departures", dispatch_id=name, quantity=left)
                 times: dict[str, datetime | None] = {}
@@ -100,7 +123,7 @@ class TransferSteps(TransitSteps, TransferActivities):
                     times["due_at"] = transfer.due_at(step.took_place_at)
                 locked.change(status=status, **times)
 
-            return Plan(Wants(references=[hold_of(transfer)], moves=True), carry_out)
+            return Plan(Wants(references=[hold_of(transfer)], moves=True, as_of=step.as_of), carry_out)
 
         return self._transfers.once(step, step.transfer_number, plan, name=step.dispatch_id)
 
@@ -125,7 +148,7 @@ class TransferSteps(TransitSteps, TransferActivities):
                     end_hold(stock, operation, locked, reason=step.reason, as_of=step.as_of, gave_way=True)
 
                 return Plan(Wants(references=hold), give_way)
-            status, back = locked.transfer.after(TransferEvent.CANCEL), locked.transfer.in_transit
+            status, back = locked.transfer.after(TransferEvent.CANCEL), locked.transfer.lots_in_transit
 
             def cancel(stock: LockedStock) -> None:
                 reason = f"back from transfer {step.transfer_number}, cancelled in transit: {step.reason}"
@@ -133,8 +156,7 @@ class TransferSteps(TransitSteps, TransferActivities):
                 _release(stock, operation, locked, reason=step.reason, as_of=step.as_of)
                 locked.close(operation, status, step.as_of, reason=step.reason)
 
-            arriving = transit.arrival(locked, back, is_back=True)
-            return Plan(Wants(references=hold, arriving=arriving, moves=bool(back)), cancel)
+            return Plan(replace(transit.arrival(locked, back, is_back=True), references=hold), cancel)
 
         return self._transfers.once(step, step.transfer_number, plan)
 
@@ -154,9 +176,14 @@ def hold_of(transfer: Transfer) -> Reference:
 
 
 def _take(
-    stock: LockedStock, operation: Operation, transfer: Transfer, wanted: Mapping[int, int] | None, as_of: datetime
-) -> tuple[dict[int, int], str]:
-    """Take held units of a transfer off the shelf; the units by line number, and the reason in the ledger."""
+    stock: LockedStock,
+    operation: Operation,
+    locked: LockedTransfer,
+    lines: Sequence[PartLine] | None,
+    as_of: datetime,
+) -> tuple[dict[OfLine, int], str]:
+    """Take held units of a transfer off the shelf; the units by line and lot, and the reason in the ledger."""
+    transfer = locked.transfer
     held = stock.lines_of(hold_of(transfer))
     if (hold := status_of(held)) is not ReservationStatus.ACTIVE:
         # Only held stock may leave, whatever has ended the hold.
@@ -165,20 +192,42 @@ def _take(
         if transfer.status is TransferStatus.IN_TRANSIT:
             advice = "the rest needs another transfer"
         raise InvalidState(f"{ended}; {advice}", str(hold), str(TransferEvent.DISPATCH))
-    units = transfer.plan_dispatch(wanted)
+    units = transfer.plan_dispatch(units_by_product(lines))
     reason = f"dispatched on transfer {transfer.transfer_number}"
-    holds.take(
-        stock,
-        operation,
-        held,
-        # Its lines were held in their order.
-        {held[line_number - 1].reservation_id: leaving for line_number, leaving in units.items()},
-        MovementType.TRANSFER_OUT,
-        reference_id=transfer.transfer_number,
-        reason=reason,
-        as_of=as_of,
-    )
-    return units, reason
+    # Its lines were held in their order.
+    taken = {held[line_number - 1].reservation_id: leaving for line_number, leaving in units.items()}
+    wanted = [WantedLine(line.quantity, line.product_id, lots=units_of(line.lots)) for line in lines or ()]
+    try:
+        left = holds.take(
+            stock,
+            operation,
+            held,
+            taken,
+            MovementType.TRANSFER_OUT,
+            reference_id=transfer.transfer_number,
+            reason=reason,
+            as_of=as_of,
+            lots=plan_lots(held, wanted, taken),
+        )
+    except InvalidState as refusal:
+        # A lot that is held may not leave any more.
+        raise InvalidState(refusal.message, str(transfer.status), str(TransferEvent.DISPATCH)) from None
+    leaving_by_lot = {
+        OfLine(line_number, lot): quantity
+        for line_number in units
+        for lot, quantity in left[held[line_number - 1].reservation_id]
+    }
+    return leaving_by_lot, reason
+
+
+def _show_held_lots(locked: LockedTransfer, stock: LockedStock) -> None:
+    """Let answers show the lots that are still held."""
+    held = stock.lines_of(hold_of(locked.transfer))
+    for (line_number, line), its in zip(locked.lines.items(), held, strict=False):
+        expiries = {lot.lot_number: lot.expires_on for lot in its.lots}
+        left = {lot.lot_number: lot.quantity_held for lot in its.lots} if its.quantity_open else {}
+        for number in {lot["lot_number"]: None for lot in line.get("lots", ())} | left:
+            locked.set_held(line_number, number, expiries.get(number), left.get(number, 0))
 
 
 def end_hold(
@@ -220,6 +269,7 @@ def _release(
     holds.release(stock, operation, held, status, reason=reason, as_of=as_of, gave_way_to=gave_way_to)
     for line in locked.shown["line_items"]:
         line["held"] = 0
+    _show_held_lots(locked, stock)
 
 
 def _hold(connection: Connection, operation: Operation, step: HoldTransferStep) -> StockAnswer | None:
@@ -227,7 +277,7 @@ def _hold(connection: Connection, operation: Operation, step: HoldTransferStep) 
         stored = stored_transfer(connection, step.transfer_number)
         another = already_exists("transfer", step.transfer_number)
         require_same(_contents(stored), _contents(step), otherwise=another)
-        return None
+        return UNCHANGED
     places = (step.from_warehouse_id, step.to_warehouse_id)
     require_not_joined(places, ALONE.get())
     products = {line.product_id for line in step.line_items}
@@ -238,7 +288,7 @@ def _hold(connection: Connection, operation: Operation, step: HoldTransferStep) 
     held = [Part(ItemKey(step.from_warehouse_id, line.product_id), line.quantity) for line in step.line_items]
     units = wanted_by_item((part.item, part.quantity) for part in held)
     with locked_stock(
-        connection, Wants(items=list(units), new_lines=len(held), units=units, as_of=step.as_of)
+        connection, Wants(items=list(units), new_lines=len(held), units=units, as_of=step.as_of), operation
     ) as stock:
         reference = Reference(REFERENCE_TYPE, step.transfer_number)
         try:

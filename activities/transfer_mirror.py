@@ -1,11 +1,16 @@
 """The mirror of a transfer between two databases: each tells the other what it has booked of it itself."""
 
+from dataclasses import replace
+
 from temporalio import activity
 
-from activities.transfer_goods import stored_transfer
-from activities.writes import OnDatabase, database_errors
+from activities.document_events import document_changed
+from activities.transfer_goods import stored_transfer, units_booked
+from activities.writes import OnDatabase, database_errors, operation_of
+from database.events import insert_events
 from database.mirrored_transfer import read_end, take_over
-from stockkeeper.contracts.transfer import StoredTransfer
+from database.pipeline import send
+from stockkeeper.contracts.transfer import PROCESS, StoredTransfer
 from stockkeeper.contracts.transfer_mirror import (
     MirrorTransferStep,
     ShowTransferEnd,
@@ -32,7 +37,7 @@ class TransferMirror(OnDatabase, TransferMirrorActivities):
         """Take over what the other database has booked of a transfer; the first time, store the transfer.
 
         No stock changes. Entries are recognised by their operation, so a repeat adds none; an attempt that comes later
-        than a newer one changes nothing.
+        than a newer one changes nothing. If it has changed something, this database tells it as a step of its own.
 
         Locks: the transfer.
 
@@ -42,5 +47,11 @@ class TransferMirror(OnDatabase, TransferMirrorActivities):
             WarehouseElsewhere: Neither of its warehouses is kept here.
         """
         with database_errors(), self._database.transaction() as connection:
-            take_over(connection, step.end.model_dump(), step.as_of)
-            return stored_transfer(connection, step.transfer_number)
+            taken_over = take_over(connection, step.end.model_dump(), step.as_of)
+            transfer = stored_transfer(connection, step.transfer_number)
+            if taken_over is not None:
+                # Its entries are what happens once, so a run names all of its mirrorings alike.
+                this = replace(operation_of(step), operation_id=f"{step.operation_id}/{step.as_of.isoformat()}")
+                told = document_changed(this, transfer, process=PROCESS, lines=units_booked(taken_over))
+                send(connection, [insert_events([told])])
+            return transfer

@@ -9,19 +9,14 @@ seconds after one that led to nothing. Once a minute it also takes orders out of
 
 import asyncio
 import logging
-import threading
 import time
-from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import CancelledError
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-import psycopg
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.trouble import trouble_of
+from activities.listening import Listening
 from database.notifications import Notifications
 from database.sessions import Database
 from database.waiting_looks import CHANNEL, Served, abandon, look, waits_of_runs
@@ -33,7 +28,6 @@ TELL_AGAIN = timedelta(seconds=2)
 died before it sent the signal."""
 LOOK_ANYWAY = timedelta(minutes=1)
 """For all that no notification comes for: a wait whose time is over without a run, a hold that is overdue."""
-_RECONNECT_SECONDS = 1.0
 _AT_ONCE = 50
 """Signals under way at a time."""
 _RUN_HAS_ENDED = "its run has ended"
@@ -41,12 +35,7 @@ _RUN_HAS_ENDED = "its run has ended"
 _log = logging.getLogger("stockkeeper.waiting")
 
 
-def _why(error: Exception) -> str:
-    trouble = trouble_of(error) if isinstance(error, DBAPIError) else None
-    return trouble.message if trouble else type(error).__name__
-
-
-class Waking:
+class Waking(Listening):
     """One worker's listener.
 
     Args:
@@ -55,41 +44,10 @@ class Waking:
     """
 
     def __init__(self, database: Database, client: Client) -> None:
-        self._database = database
+        super().__init__(
+            database, CHANNEL, name="waiting", log=_log, without="the queue of waiting orders can't be looked at"
+        )
         self._client = client
-        self._stopped = threading.Event()
-        self._listening: Notifications | None = None
-
-    @asynccontextmanager
-    async def while_working(self) -> AsyncIterator[None]:
-        """Listen as long as the worker works."""
-        loop = asyncio.get_running_loop()
-        thread = threading.Thread(target=self._work, args=(loop,), name="waiting", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._stopped.set()
-            if self._listening is not None:
-                self._listening.interrupt()
-            await loop.run_in_executor(None, thread.join, _RECONNECT_SECONDS)
-
-    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
-        while not self._stopped.is_set():
-            try:
-                with Notifications(self._database, CHANNEL) as notifications:
-                    self._listening = notifications
-                    self._listen(notifications, loop)
-            except (SQLAlchemyError, psycopg.Error) as error:
-                _log.warning("the queue of waiting orders can't be looked at: %s", _why(error))
-            except CancelledError:
-                # The worker ends, and with it what this thread waits for.
-                return
-            except Exception:  # noqa: BLE001 - waiting orders depend on this thread: better to begin again than to end
-                _log.exception("the queue of waiting orders can't be looked at")
-            finally:
-                self._listening = None
-            self._stopped.wait(_RECONNECT_SECONDS)
 
     def _listen(self, notifications: Notifications, loop: asyncio.AbstractEventLoop) -> None:
         """Look, at first and whenever something has come, until it is stopped or the connection is lost."""

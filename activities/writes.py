@@ -13,28 +13,42 @@ from sqlalchemy.exc import TimeoutError as NoConnectionInTime
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.document_events import document_changed
 from activities.step_log import log_repeated
 from activities.trouble import COME_AGAIN, trouble_of
 from database.corrections import Correction
 from database.document import Document
+from database.events import insert_events
 from database.homes import refusal_of
 from database.operations import Operation, Outcome, once, refuse
 from database.patience import HeldUp
+from database.pipeline import send
 from database.sessions import Database
-from database.stock_reading import PlacedMeanwhile
+from database.stock_rows import PlacedMeanwhile
 from stockkeeper.contracts.converter import as_application_error
-from stockkeeper.contracts.messages import MAX_GAVE_WAY, DocumentAnswer, GaveWay, HeldBefore, Step, StockAnswer
+from stockkeeper.contracts.messages import (
+    MAX_GAVE_WAY,
+    DocumentAnswer,
+    GaveWay,
+    HeldBefore,
+    InspectingAnswer,
+    Step,
+    StockAnswer,
+)
 from stockkeeper.contracts.outage import DATABASE_BUSY
 from stockkeeper.domain.effective_time import require_past
 from stockkeeper.domain.errors import DomainError, InvalidRequest, OperationConflict
 
 Result = TypeVar("Result", bound=BaseModel)
-Effect = Callable[[Connection, Operation], StockAnswer | None]
+Effect = Callable[[Connection, Operation], InspectingAnswer | None]
 """Locks, decides and writes in a transaction.
 
 It returns its effects on others, which the workflow has to pass on: whether an item fell below its reorder point, and
-the holds that gave way. None: there were none.
+the holds that gave way. None: there were none. `UNCHANGED`: it found its effect there already.
 """
+
+UNCHANGED = StockAnswer()
+"""What the effect of a step on a document returns if it has changed nothing, so that nothing is told of it."""
 
 
 class OnDatabase:
@@ -130,7 +144,7 @@ def document_once(
     effect: Effect,
     read: Callable[[Connection], Result],
 ) -> Result:
-    """Carry out a step on a document in one transaction, once, and answer with the document as it is now.
+    """Carry out a step on a document in one transaction, once, tell it, and answer with the document as it is now.
 
     A repeat may come long after the first time, when the stored answer is outdated; and the workflow replaces its state
     by the answer. So a repeat reads the document again.
@@ -148,21 +162,26 @@ def document_once(
 
     def effect_and_answer(connection: Connection, operation: Operation) -> Result:
         on_others = effect(connection, operation)
-        return with_effects(read(connection), on_others)
+        if on_others is UNCHANGED:
+            return read(connection)
+        answer = with_effects(read(connection), on_others)
+        send(connection, [insert_events([document_changed(operation, answer)])])
+        return answer
 
     answer, done_already = effect_once(database, step, result, effect_and_answer)
     if not done_already:
         return answer
     with database_errors(), database.transaction() as connection:
         # The first answer may never have arrived, and so the effects on others are in the repeat's answer, too.
-        return as_repeat(with_effects(read(connection), answer if isinstance(answer, StockAnswer) else None))
+        return as_repeat(with_effects(read(connection), answer if isinstance(answer, InspectingAnswer) else None))
 
 
-def with_effects(answer: Result, on_others: StockAnswer | None) -> Result:
+def with_effects(answer: Result, on_others: InspectingAnswer | None) -> Result:
     """The answer with a step's effects on others, if there are any."""
     if on_others is None:
         return answer
-    return answer.model_copy(update={name: getattr(on_others, name) for name in _EFFECTS})
+    has = _EFFECTS & type(answer).model_fields.keys() & type(on_others).model_fields.keys()
+    return answer.model_copy(update={name: getattr(on_others, name) for name in has})
 
 
 def as_repeat(answer: Result) -> Result:

@@ -2,8 +2,8 @@
 
 Thirty-two threads call activities as the worker registers them, raw payload in and answer out, on an embedded
 PostgreSQL with the settings that `up` gives it: each commit waits for the disk, on both sides. They are compared with
-the seed's algorithm run by pgbench, with a row per unit and SKIP LOCKED, and, for documents of twenty lines, with an
-earlier build of the product; all in one server, in turn.
+the seed's algorithm run by pgbench, with a row per unit and SKIP LOCKED, and with earlier builds of the product: for
+documents of twenty lines, and for holds of products that aren't tracked by lot. All in one server, in turn.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.bars import Bar, alternately, table_of
-from benchmarks.builds import BEFORE, ROOT, Build, rate_of, running, take_out
+from benchmarks.builds import BEFORE, BEFORE_LOTS, ROOT, Build, rate_of, running, take_out
 from benchmarks.seed_algorithm import SeedAlgorithm
 from benchmarks.unit_rows import UnitRows
 from devstack.postgres import EmbeddedPostgres
@@ -72,6 +72,26 @@ class Measurement:
             _require_all_held(build)
         what, against = "hold, one hot item", "a row per unit, SKIP LOCKED, psycopg"
         return [Bar(what, "/s", found["ours"], against, found["theirs"], 1)]
+
+    def untracked(self) -> list[Bar]:
+        """Products that aren't tracked by lot, against the build before any could be: at most 1.05 of its time."""
+        before = take_out(BEFORE_LOTS, self._directory / BEFORE_LOTS)
+        bars = []
+        for what, items, ship in (("hold", 1, False), ("hold", ITEMS, False), ("hold and ship", ITEMS, True)):
+            name = f"untracked_{items}_{ship}".lower()
+            with (
+                running(ROOT, self._database(f"ours_{name}")) as ours,
+                running(before, self._database(f"theirs_{name}")) as theirs,
+            ):
+                sides = {
+                    "ours": self._holds(ours, items=items, ship=ship),
+                    "theirs": self._holds(theirs, items=items, ship=ship),
+                }
+                found = alternately(sides, self._rounds, after_warm_up=self._settle)
+                _require_all_held(ours)
+            of = f"{what}, {'one hot item' if items == 1 else f'{items:,} items'}, not tracked"
+            bars.append(Bar(of, "/s", found["ours"], f"build {BEFORE_LOTS}", found["theirs"], 0.95))
+        return bars
 
     def documents(self) -> list[Bar]:
         """Documents of twenty lines, of the same twenty products and of any, against the build before."""
@@ -147,6 +167,7 @@ PARTS: dict[str, Callable[[Measurement], list[Bar]]] = {
     "units": Measurement.units,
     "ship": Measurement.ship,
     "documents": Measurement.documents,
+    "untracked": Measurement.untracked,
 }
 
 

@@ -16,6 +16,8 @@ from stockkeeper.domain.errors import StockkeeperError
 ROOT = Path(__file__).resolve().parent.parent
 BEFORE = "60b61ef"
 """The last build before steps of several callers shared a transaction."""
+BEFORE_LOTS = "a8f383a"
+"""The last build before products could be tracked by lot."""
 
 
 def take_out(commit: str, directory: Path) -> Path:

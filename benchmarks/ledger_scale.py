@@ -26,6 +26,7 @@ from database.locks import lock_items
 from database.migrate import upgrade
 from database.operations import Operation
 from database.sessions import Database, connect
+from database.stock_rows import Moving
 from devstack.postgres import EmbeddedPostgres
 from stockkeeper.contracts.ledger import ShowHistory, ShowStockAt
 from stockkeeper.contracts.stock_audit import AuditItemsStep
@@ -286,7 +287,7 @@ def _move(engine: Engine, item: ItemKey, number: int) -> None:
             connection,
             operation,
             MovementType.ADJUSTMENT,
-            [(item, 1)],
+            [Moving(item, 1)],
             reference_id=f"bench-{number}",
             reason="one more",
         )

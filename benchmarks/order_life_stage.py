@@ -278,7 +278,9 @@ async def history_of(handle: WorkflowHandle[Any, Any]) -> tuple[int, int]:
 
 
 @contextmanager
-def worker_on(stage: Stage, queue: str, variables: Mapping[str, str]) -> Iterator[psutil.Process]:
+def worker_on(
+    stage: Stage, queue: str, variables: Mapping[str, str], *, command: Sequence[str] = (sys.executable, "worker.py")
+) -> Iterator[psutil.Process]:
     """A worker of ours on a task queue of its own, with these settings beside those that it needs."""
     environment = {
         "DATABASE_URL": stage.info.database_url,
@@ -286,5 +288,5 @@ def worker_on(stage: Stage, queue: str, variables: Mapping[str, str]) -> Iterato
         "STOCKKEEPER_TASK_QUEUE": queue,
         **variables,
     }
-    with process([sys.executable, "worker.py"], environment, until="working on task queue") as started:
+    with process(command, environment, until="working on task queue") as started:
         yield started

@@ -19,6 +19,7 @@ from benchmarks.order_life_stage import Stage, our_worker, staged
 from database import ledger
 from database.locks import lock_items
 from database.operations import Operation
+from database.stock_rows import Moving
 from stockkeeper.domain.stock import ItemKey, MovementType
 
 _AT_ONCE = 40
@@ -65,7 +66,7 @@ def bring(engine: Engine, item: ItemKey, units: int) -> None:
     operation = Operation(f"bench/{uuid.uuid4()}", "bring", {}, "bench", "bench", "bench")
     with engine.begin() as connection:
         lock_items(connection, [item])
-        lines = [(item, units)]
+        lines = [Moving(item, units)]
         ledger.move(connection, operation, MovementType.ADJUSTMENT, lines, reference_id="trickle", reason="stock came")
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Double, Index, RowMapping, Text, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from database.columns import INSTANT, MONEY, TOTAL, needed, reference
+from database.columns import INSTANT, MONEY, TOTAL, lot_columns, needed, reference
 from database.document import Document, document_table, line_table
 from database.document_list import DocumentList, name_of_warehouse
 from database.locks import lock_with_lines
@@ -31,7 +31,7 @@ adjustments = document_table(
 )
 
 adjustment_lines = line_table(
-    "adjustment_lines", adjustments, needed("quantity", BigInteger), Column("unit_cost", MONEY)
+    "adjustment_lines", adjustments, needed("quantity", BigInteger), Column("unit_cost", MONEY), *lot_columns()
 )
 
 _SHOWN = text("""
@@ -44,7 +44,7 @@ _SHOWN = text("""
 """)
 
 _LINES_SHOWN = text("""
-    SELECT product_id, sku, quantity, line.unit_cost
+    SELECT product_id, sku, quantity, line.unit_cost, lot_number, expires_on, best_before, made_on
     FROM adjustment_lines AS line JOIN products USING (product_id)
     WHERE adjustment_id = :key
     ORDER BY line_number
@@ -78,23 +78,29 @@ LIST = DocumentList(
 )
 
 _LINES = text("""
-    SELECT product_id, quantity, unit_cost
+    SELECT product_id, quantity, unit_cost, lot_number, expires_on, best_before, made_on
     FROM adjustment_lines WHERE adjustment_id = :adjustment_id
     ORDER BY line_number
 """)
 
 
 _WAITING = text("""
-    SELECT warehouse_id, product_id, min(adjustment_number) AS adjustment_number
+    SELECT warehouse_id, product_id, lot_number, min(adjustment_number) AS adjustment_number
     FROM adjustments JOIN adjustment_lines USING (adjustment_id)
     WHERE status = 'PENDING'
-    GROUP BY warehouse_id, product_id
+    GROUP BY warehouse_id, product_id, lot_number
 """)
 
 
-def waiting_items(connection: Connection) -> dict[ItemKey, str]:
-    """The items of adjustments that wait for approval, each with the number of one. Locks nothing."""
-    return {ItemKey(row.warehouse_id, row.product_id): row.adjustment_number for row in connection.execute(_WAITING)}
+def waiting_items(connection: Connection) -> dict[tuple[ItemKey, str | None], str]:
+    """The items, and lots of tracked ones, of adjustments that wait for approval, each with the number of one.
+
+    Locks nothing.
+    """
+    return {
+        (ItemKey(row.warehouse_id, row.product_id), row.lot_number): row.adjustment_number
+        for row in connection.execute(_WAITING)
+    }
 
 
 def lock_adjustment(connection: Connection, adjustment_number: str) -> Adjustment:

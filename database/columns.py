@@ -7,6 +7,7 @@ them is found. A `Table` here has what a query needs: names, types, keys and ind
 from sqlalchemy import (
     BigInteger,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
@@ -87,3 +88,8 @@ def movement() -> tuple[Column[object], ...]:
 def closing() -> tuple[Column[object], ...]:
     """When, by which operation and why a row was closed; NULL while it is open."""
     return Column("closed_at", INSTANT), Column("closed_by", Text), Column("closed_reason", Text)
+
+
+def lot_columns() -> tuple[Column[object], ...]:
+    """What a line of a document says of the lot of its units; NULL: the product isn't tracked."""
+    return Column("lot_number", Text), Column("expires_on", Date), Column("best_before", Date), Column("made_on", Date)

@@ -94,6 +94,7 @@ class DocumentList:
         facts: The fields that only this kind has: SQL by name, in the scope of the header.
         deadline: The next instant at which something is due, from the header's columns and `further`.
         further: More columns for that: SQL by name.
+        several: The header's column with all of its warehouses, if it may have any number of them.
     """
 
     document: Document
@@ -101,6 +102,7 @@ class DocumentList:
     facts: Mapping[str, str]
     deadline: Callable[[RowMapping], datetime | None] = _never
     further: Mapping[str, str] = field(default_factory=dict)
+    several: str | None = None
 
     def page(self, connection: Connection, which: Which) -> list[Listed]:
         """Documents, the latest first. Locks nothing."""
@@ -118,7 +120,8 @@ class DocumentList:
             with_it = select(lines.c[key.name]).where(lines.c.product_id == which.product_id)
             found = found.where(key.in_(with_it))
         if which.warehouse_id is not None:
-            found = found.where(or_(*(header.c[name] == which.warehouse_id for name in self.warehouses)))
+            among = [header.c[self.several].any(which.warehouse_id)] if self.several else []
+            found = found.where(or_(*among, *(header.c[name] == which.warehouse_id for name in self.warehouses)))
         if which.numbers is not None:
             found = found.where(self.document.number.in_(list(which.numbers)))
         if which.before is not None:
@@ -153,6 +156,11 @@ class DocumentList:
 
     def _warehouses(self) -> str:
         header = self.document.header.name
+        if self.several:
+            return (
+                "ARRAY(SELECT name FROM warehouses "  # noqa: S608 - names only
+                f"WHERE warehouses.warehouse_id = ANY ({header}.{self.several}) ORDER BY name)"
+            )
         return f"ARRAY[{', '.join(name_of_warehouse(f'{header}.{column}') for column in self.warehouses)}]"
 
 

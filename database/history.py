@@ -59,9 +59,36 @@ _LEVELS_THEN = text("""
     LIMIT :most
 """).bindparams(INSTANT, bindparam("product_id", type_=BigInteger), bindparam("warehouse_id", type_=BigInteger))
 
+# An item without lots as it is, and of another one each lot that it has had: both one index look-up a line.
+_LOTS_THEN = text("""
+    SELECT * FROM (
+        SELECT product_id, sku, products.name, warehouse_id, warehouses.name AS warehouse, lot_number, expires_on,
+            CASE WHEN is_tracked THEN of_lot.balance ELSE of_item.balance_after END AS quantity_on_hand,
+            CASE WHEN is_tracked THEN of_lot.created_at ELSE of_item.created_at END AS moved_at
+        FROM inventory_items AS item
+        JOIN products USING (product_id)
+        JOIN warehouses USING (warehouse_id)
+        LEFT JOIN lot_items AS held USING (warehouse_id, product_id)
+        LEFT JOIN lots USING (product_id, lot_number)
+        LEFT JOIN LATERAL balance_at(warehouse_id, product_id, :as_of) AS of_item ON NOT is_tracked
+        LEFT JOIN LATERAL (
+            SELECT lot_balance_after AS balance, created_at FROM stock_movements AS moved
+            WHERE (moved.product_id, moved.lot_number, moved.warehouse_id)
+                = (held.product_id, held.lot_number, held.warehouse_id) AND moved.created_at <= :as_of
+            ORDER BY moved.created_at DESC, moved.movement_id DESC LIMIT 1) AS of_lot ON is_tracked
+        WHERE (:product_id IS NULL OR product_id = :product_id)
+            AND (:warehouse_id IS NULL OR warehouse_id = :warehouse_id)
+            AND sku >= :after_sku
+            AND (sku, warehouses.name, coalesce(lot_number, '')) > (:after_sku, :after_warehouse, :after_lot)
+    ) AS line
+    WHERE quantity_on_hand > 0
+    ORDER BY sku, warehouse, coalesce(lot_number, '')
+    LIMIT :most
+""").bindparams(INSTANT, bindparam("product_id", type_=BigInteger), bindparam("warehouse_id", type_=BigInteger))
+
 _HISTORY = text("""
     SELECT movement_id, created_at, movement_type, quantity, balance_after, reference_id, performed_by, reason,
-        workflow_id, run_id, occurred_at
+        workflow_id, run_id, occurred_at, lot_number, lot_balance_after
     FROM stock_movements
     WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)
         AND created_at >= coalesce(:since, '-infinity') AND created_at < coalesce(:until, 'infinity')
@@ -139,7 +166,7 @@ _NEWEST = text("SELECT coalesce(max(movement_id), 0) FROM stock_movements")
 _WRITTEN = text("""
     SELECT movement_id, created_at, sku, warehouses.name AS warehouse, movement_type, quantity, balance_after,
         reference_id, performed_by, reason, operation_id, workflow_id, run_id,
-        coalesce(occurred_at, created_at) AS occurred_at
+        coalesce(occurred_at, created_at) AS occurred_at, lot_number
     FROM stock_movements JOIN products USING (product_id) JOIN warehouses USING (warehouse_id)
     WHERE movement_id > :after AND movement_id <= :through
         AND (:product_id IS NULL OR product_id = :product_id)
@@ -193,21 +220,24 @@ def levels_then(
     most: int,
 ) -> Sequence[RowMapping]:
     """On hand at an instant, by SKU and warehouse name, after the given ones; one index look-up per item."""
-    return (
-        connection.execute(
-            _LEVELS_THEN,
-            {
-                "as_of": as_of,
-                "product_id": product_id,
-                "warehouse_id": warehouse_id,
-                "after_sku": after[0],
-                "after_warehouse": after[1],
-                "most": most,
-            },
-        )
-        .mappings()
-        .all()
-    )
+    asked = {"as_of": as_of, "product_id": product_id, "warehouse_id": warehouse_id, "most": most}
+    places = {"after_sku": after[0], "after_warehouse": after[1]}
+    return connection.execute(_LEVELS_THEN, asked | places).mappings().all()
+
+
+def lots_then(
+    connection: Connection,
+    as_of: datetime,
+    *,
+    product_id: int | None,
+    warehouse_id: int | None,
+    after: tuple[str, str, str],
+    most: int,
+) -> Sequence[RowMapping]:
+    """The same by lot: of tracked items a line for each lot; what had nothing then is left out."""
+    asked = {"as_of": as_of, "product_id": product_id, "warehouse_id": warehouse_id, "most": most}
+    places = dict(zip(("after_sku", "after_warehouse", "after_lot"), after, strict=True))
+    return connection.execute(_LOTS_THEN, asked | places).mappings().all()
 
 
 def movements_of(

@@ -14,9 +14,11 @@ from sqlalchemy import Connection
 from database import ledger
 from database.locked_stock import LockedStock
 from database.locks import open_holds
+from database.lots_of_holds import allot, exchange, give_back, pick, take_up, units_of_lot, with_lots
 from database.operations import Operation
-from database.stock_rows import GivenUp, GivenWay, HeldAgain, Reference
+from database.stock_rows import GivenUp, GivenWay, HeldAgain, Moving, Reference, StockItem
 from stockkeeper.domain.errors import InsufficientStock
+from stockkeeper.domain.lot import LotUnits
 from stockkeeper.domain.reservation import HeldLine, ItemHold, ReservationStatus, giving_way
 from stockkeeper.domain.sourcing import Part
 from stockkeeper.domain.stock import ItemKey, MovementType, shortages, wanted_by_item
@@ -31,8 +33,11 @@ def place(
     expires_at: datetime | None,
     as_of: datetime,
     waits_as: int | None = None,
+    minimum_days_left: int | None = None,
 ) -> bool:
     """Hold all of these lines, or none. Units that others wait for are left for them.
+
+    Of a tracked product each line holds lots, first expired, first out (`stockkeeper.domain.lot`).
 
     If an item is short, holds on it that are overdue by ``as_of`` are released first, in the same transaction.
 
@@ -44,6 +49,7 @@ def place(
         expires_at: The deadline of the hold; None: it has none.
         as_of: The workflow's time.
         waits_as: The order's own wait: only those who came before it come first. None: it doesn't wait.
+        minimum_days_left: Days that each unit must have left; None: what its product asks for.
 
     Returns:
         Whether an item fell below its reorder point by this.
@@ -52,12 +58,22 @@ def place(
         InsufficientStock: With the numbers of every item that is short.
     """
     wanted = wanted_by_item((part.item, part.quantity) for part in lines)
-    fell_below = _reserve(stock, operation, " ".join(reference), wanted, as_of, waits_as)
+    at_ease = _reserve(
+        stock, operation, " ".join(reference), wanted, as_of, waits_as=waits_as, minimum_days_left=minimum_days_left
+    )
     for item, quantity, sourced_line in lines:
         stock.add_line(
-            operation, reference, item, quantity, expires_at=expires_at, as_of=as_of, sourced_line=sourced_line
+            operation,
+            reference,
+            item,
+            quantity,
+            expires_at=expires_at,
+            as_of=as_of,
+            sourced_line=sourced_line,
+            lots=allot(stock, item, quantity, minimum_days_left),
+            minimum_days_left=minimum_days_left,
         )
-    return fell_below
+    return any(item.is_short for item in at_ease)
 
 
 def place_again(
@@ -84,11 +100,13 @@ def place_again(
         InsufficientStock: With the numbers of every item that is short.
     """
     wanted = wanted_by_item((line.item, units[line.reservation_id]) for line in lines)
-    fell_below = _reserve(stock, operation, operation.workflow_id, wanted, as_of)
+    days = _days_of(lines)
+    at_ease = _reserve(stock, operation, operation.workflow_id, wanted, as_of, minimum_days_left=days)
     for line in lines:
-        stock.change_line(replace(line, status=ReservationStatus.ACTIVE))
+        again = replace(line, status=ReservationStatus.ACTIVE)
+        stock.change_line(with_lots(again, allot(stock, line.item, units[line.reservation_id], days)))
         stock.add_held_again(HeldAgain(line.reservation_id, operation, as_of))
-    return fell_below
+    return any(item.is_short for item in at_ease)
 
 
 def place_anew(
@@ -117,10 +135,12 @@ def place_anew(
         InsufficientStock: With the numbers of every item that is short.
     """
     wanted = wanted_by_item((line.item, line.quantity) for line in lines)
-    fell_below = _reserve(stock, operation, " ".join(reference), wanted, as_of)
+    days = _days_of(lines)
+    at_ease = _reserve(stock, operation, " ".join(reference), wanted, as_of, minimum_days_left=days)
     for line in lines:
-        stock.change_line(replace(line, status=ReservationStatus.ACTIVE, expires_at=expires_at))
-    return fell_below
+        anew = replace(line, status=ReservationStatus.ACTIVE, expires_at=expires_at)
+        stock.change_line(with_lots(anew, allot(stock, line.item, line.quantity, days)))
+    return any(item.is_short for item in at_ease)
 
 
 def take(
@@ -133,8 +153,9 @@ def take(
     reference_id: str,
     reason: str,
     as_of: datetime,
-) -> None:
-    """Take held units off the shelf, by a movement for each line that gives some.
+    lots: Mapping[int, Sequence[LotUnits]] | None = None,
+) -> dict[int, list[tuple[str | None, int]]]:
+    """Take held units off the shelf, by a movement for each line that gives some; of a tracked product, for each lot.
 
     Args:
         stock: The stock.
@@ -145,23 +166,50 @@ def take(
         reference_id: The document's number.
         reason: One sentence for readers of the ledger.
         as_of: The workflow's time.
+        lots: The lots that were picked, by reservation_id, for lines where that was said; others give those they hold.
+
+    Returns:
+        The units of each lot that leave, by reservation_id; without lots, all units of the line.
 
     Raises:
-        InvalidRequest: An item's on hand isn't what its movements have left.
+        InvalidRequest: An item's on hand isn't what its movements have left, or a lot that was picked isn't free.
+        InvalidState: A lot that is held may not leave any more, and no other one is free.
     """
     giving = [line for line in lines if line.reservation_id in taken]
+    picked = pick(stock, giving, taken, lots or {})
+    leaving = {line.reservation_id: [*picked.leaving(line, taken[line.reservation_id])] for line in giving}
     ledger.move_units(
         stock,
         operation,
         movement_type,
-        [(line.item, -taken[line.reservation_id]) for line in giving],
+        [Moving(line.item, -units, number) for line in giving for number, units in leaving[line.reservation_id]],
         reference_id=reference_id,
         reason=reason,
         from_reserved=True,
     )
     for line in giving:
         fulfilled = line.quantity_fulfilled + taken[line.reservation_id]
-        _change(stock, operation, replace(line, quantity_fulfilled=fulfilled), as_of)
+        given = replace(line, quantity_fulfilled=fulfilled, lots=picked.lots_of(line))
+        _change(stock, operation, given, as_of)
+    return leaving
+
+
+def hold_picked(
+    stock: LockedStock, lines: Sequence[HeldLine], taken: Mapping[int, int], lots: Mapping[int, Sequence[LotUnits]]
+) -> None:
+    """Hold the lots that were picked in place of others, before they leave.
+
+    Args:
+        stock: The stock.
+        lines: The hold.
+        taken: Units by reservation_id that are to leave.
+        lots: The lots that were picked for them, by reservation_id.
+
+    Raises:
+        InvalidRequest: A lot isn't there, may not leave, or isn't free; or its product isn't tracked.
+    """
+    for line in take_up(stock, [line for line in lines if line.reservation_id in lots], taken, lots):
+        stock.change_line(line)
 
 
 def release(
@@ -184,7 +232,10 @@ def release(
         if gave_way_to is not None:
             stock.add_given_way(GivenWay(line, gave_way_to, operation, as_of))
         stock.change_line(
-            replace(line, status=status), closed_by=operation.operation_id, closed_at=as_of, closed_reason=reason
+            give_back(stock, replace(line, status=status), line.quantity_open),
+            closed_by=operation.operation_id,
+            closed_at=as_of,
+            closed_reason=reason,
         )
 
 
@@ -217,7 +268,7 @@ def lower(
     for line in giving:
         units = given_up[line.reservation_id]
         stock.add_given_up(GivenUp(line.reservation_id, units, reason, operation, as_of))
-        lowered = replace(line, quantity_released=line.quantity_released + units)
+        lowered = give_back(stock, replace(line, quantity_released=line.quantity_released + units), units)
         _change(stock, operation, lowered, as_of, reason=reason)
 
 
@@ -248,16 +299,91 @@ def give_way(
     Returns:
         The holds that ended before their deadline, whose workflows have to be notified.
     """
-    ended = giving_way(open_holds(stock.connection, item), units, as_of)
-    overdue = [hold for hold in ended if hold.is_overdue(as_of)]
-    in_time = [hold for hold in ended if not hold.is_overdue(as_of)]
-    for given_up, status, to in (
-        (overdue, ReservationStatus.EXPIRED, None),
-        (in_time, ReservationStatus.CANCELLED, document),
-    ):
-        lines = stock.take_in(line for hold in given_up for line in hold.lines)
-        release(stock, operation, lines, status, reason=reason, as_of=as_of, gave_way_to=to)
-    return in_time
+    return [
+        hold
+        for hold in giving_way(open_holds(stock.connection, item), units, as_of)
+        if _ends_in_time(stock, operation, hold, reason=reason, as_of=as_of, document=document)
+    ]
+
+
+def give_up_lot(
+    stock: LockedStock,
+    operation: Operation,
+    item: ItemKey,
+    lot_number: str,
+    units: int,
+    *,
+    reason: str,
+    as_of: datetime,
+    document: str,
+    of: Sequence[ItemHold] | None = None,
+) -> list[ItemHold]:
+    """Free held units of a lot: their holders get other lots for them, and those for whom none is left give way.
+
+    Of a hold no more units of the lot are exchanged than are missing; one that gives way does so whole.
+
+    Whoever was promised last loses the lot first; of those who lose it, whoever was promised first gets another one
+    first. What was said about `give_way` goes for this as well.
+
+    Args:
+        stock: The stock.
+        operation: The person and the run behind it.
+        item: The item, which is tracked.
+        lot_number: The lot.
+        units: How many of its units have to be given up.
+        reason: One sentence for the holders that give way.
+        as_of: The workflow's time.
+        document: The number of the correction, or of the recall.
+        of: The item's open holds that may hold units of the lot, as read in this transaction, the oldest first; None:
+            all of the item's, which are read here.
+
+    Returns:
+        The holds that ended before their deadline, whose workflows have to be notified.
+    """
+    holders = [
+        hold
+        for read in (open_holds(stock.connection, item) if of is None else of)
+        # As they are here: they may have lost another lot of the item already, or have ended by that.
+        if units_of_lot((hold := _as_it_is(stock, read)).lines, lot_number)
+    ]
+    losers: list[tuple[ItemHold, int]] = []
+    for hold in giving_way(holders, sum(each.quantity_open for each in holders), as_of):
+        if units > 0:
+            lost = min(units, units_of_lot(hold.lines, lot_number))
+            losers.append((hold, lost))
+            units -= lost
+    ended = []
+    for hold, lost in sorted(losers, key=lambda each: (not each[0].is_overdue(as_of), each[0].lines[0].reservation_id)):
+        lines = stock.take_in(Reference(hold.reference_type, hold.reference_id), hold.lines)
+        if not hold.is_overdue(as_of) and (others := exchange(stock, lines, lot_number, lost)) is not None:
+            for line in others:
+                stock.change_line(line)
+        elif _ends_in_time(stock, operation, hold, reason=reason, as_of=as_of, document=document):
+            ended.append(hold)
+    return ended
+
+
+def _as_it_is(stock: LockedStock, hold: ItemHold) -> ItemHold:
+    """A hold that was read, with the open lines that it has by now in memory."""
+    lines = stock.take_in(Reference(hold.reference_type, hold.reference_id), hold.lines)
+    return replace(hold, lines=[line for line in lines if line.quantity_open])
+
+
+def _ends_in_time(
+    stock: LockedStock, operation: Operation, hold: ItemHold, *, reason: str, as_of: datetime, document: str
+) -> bool:
+    """End a hold that gives way; whether that is before its deadline."""
+    is_overdue = hold.is_overdue(as_of)
+    release(
+        stock,
+        operation,
+        stock.take_in(Reference(hold.reference_type, hold.reference_id), hold.lines),
+        ReservationStatus.EXPIRED if is_overdue else ReservationStatus.CANCELLED,
+        reason=reason,
+        as_of=as_of,
+        gave_way_to=None if is_overdue else document,
+    )
+    return not is_overdue
 
 
 def extend(stock: LockedStock, lines: Sequence[HeldLine], expires_at: datetime) -> None:
@@ -278,34 +404,42 @@ def _change(
     stock.change_line(ended, closed_by=operation.operation_id, closed_at=as_of, closed_reason=reason)
 
 
+def _days_of(lines: Sequence[HeldLine]) -> int | None:
+    """The days that each unit of an order must have left, if it says so itself: the same on all of its lines."""
+    return lines[0].minimum_days_left if lines else None
+
+
 def _reserve(
     stock: LockedStock,
     operation: Operation,
     needed_for: str,
     wanted: Mapping[ItemKey, int],
     as_of: datetime,
+    *,
     waits_as: int | None = None,
-) -> bool:
+    minimum_days_left: int | None = None,
+) -> list[StockItem]:
     """Reserve units of all of these items, or none; overdue holds are released where an item is short.
 
-    So deadlines are exact without waiting for timers.
+    So deadlines are exact without waiting for timers. Which lots are held is the caller's to say (`allot`).
 
     Returns:
-        Whether an item fell below its reorder point by this.
+        The items that weren't below their reorder point before: what is left to sell depends on the lots that are held.
 
     Raises:
         InsufficientStock: Even without the overdue holds it is short.
     """
-    levels, queue = stock.levels(wanted), stock.waiting.queue(as_of)
+    levels, queue = stock.levels(wanted, minimum_days_left=minimum_days_left), stock.waiting.queue(as_of)
     overdue: list[HeldLine] = []
     if short := shortages(wanted, queue.seen(levels, waits_as)):
         overdue = stock.overdue({(each.warehouse_id, each.product_id) for each in short}, as_of)
-        freed = wanted_by_item((line.item, line.quantity_open) for line in overdue)
-        after = {item: replace(level, reserved=level.reserved - freed.get(item, 0)) for item, level in levels.items()}
+        after = stock.levels(wanted, minimum_days_left=minimum_days_left, without=overdue)
         if still_short := shortages(wanted, queue.seen(after, waits_as)):
             raise InsufficientStock.of(queue.explained(still_short, after, waits_as))
     ledger.require_on_the_ledger(stock, wanted)
     if overdue:
         reason = f"overdue, and needed for {needed_for}"
         release(stock, operation, overdue, ReservationStatus.EXPIRED, reason=reason, as_of=as_of)
-    return ledger.reserve_units(stock, wanted)
+    at_ease = [stock.items[key] for key in wanted if not stock.items[key].is_short]
+    ledger.reserve_units(stock, wanted)
+    return at_ease

@@ -5,7 +5,7 @@ The rows, of whatever kind, become a temporary table ``incoming``: the columns o
 write is then one statement over all rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -14,8 +14,10 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
+    Date,
     FromClause,
     MetaData,
+    Numeric,
     String,
     Table,
     Text,
@@ -26,6 +28,7 @@ from sqlalchemy import (
     false,
     func,
     insert,
+    null,
     or_,
     select,
     text,
@@ -36,18 +39,26 @@ from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.engine import Connection
 from sqlalchemy.types import TypeEngine
 
+from database.import_units import UNIT, convert, units_columns
 from database.locks import lock_table
 from database.tables import (
     former_skus,
     import_pages,
     imported_demand,
     inventory_items,
+    product_barcodes,
     product_suppliers,
+    product_units,
     products,
     suppliers,
     warehouses,
 )
-from stockkeeper.domain.import_file import COLUMNS, ImportKind
+from stockkeeper.domain.import_file import COLUMNS, MEASURED, ImportKind
+
+LOT, LAST_DAY = "lot_number", "expires_on"
+"""The columns of a file of stock for the lot of tracked units."""
+_BESIDE: Mapping[str, TypeEngine[Any]] = {UNIT: Text(), LOT: Text(), LAST_DAY: Date()}
+"""Columns of files that aren't columns of the table, unless they are whole numbers."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +69,14 @@ class Target:
     key: tuple[str, ...]
     id: str | None = None
     """The column with the row's id, which a file may bring along."""
+    may_lack: frozenset[str] = frozenset()
+    """Columns of the key that may be NULL, which is a value like any other."""
 
     def type_of(self, name: str) -> TypeEngine[Any]:
         """The type of a column of the file. Opening stock becomes a movement, and so it isn't a column of the table."""
-        return self.table.c[name].type if name in self.table.c else BigInteger()
+        if name in self.table.c:
+            return self.table.c[name].type
+        return _BESIDE.get(name) or BigInteger()
 
 
 TARGETS: Mapping[ImportKind, Target] = {
@@ -69,8 +84,10 @@ TARGETS: Mapping[ImportKind, Target] = {
     ImportKind.WAREHOUSES: Target(warehouses, ("name",), "warehouse_id"),
     ImportKind.SUPPLIERS: Target(suppliers, ("name",), "supplier_id"),
     ImportKind.PRODUCT_SUPPLIERS: Target(product_suppliers, ("product_id", "supplier_id")),
+    ImportKind.BARCODES: Target(product_barcodes, ("barcode",)),
     ImportKind.STOCK: Target(inventory_items, ("warehouse_id", "product_id")),
     ImportKind.DEMAND: Target(imported_demand, ("warehouse_id", "product_id", "day")),
+    ImportKind.UNITS: Target(product_units, ("product_id", "unit", "supplier_id"), may_lack=frozenset({"supplier_id"})),
 }
 
 _NAMED_BY: Mapping[str, tuple[str, Column[Any]]] = {
@@ -92,7 +109,7 @@ class Incoming:
         kind: The kind of file.
         table: The temporary table.
         references: Columns that name a row of another table, each with the column of ``table`` that has its id.
-        values: Columns that are written as they are.
+        values: Columns that are written as they are, and ids that aren't part of the key.
     """
 
     kind: ImportKind
@@ -107,7 +124,15 @@ class Incoming:
 
     def matches(self, table: FromClause) -> ColumnElement[bool]:
         """The condition for a row of ``table`` to have the key of an incoming row."""
-        return and_(*(table.c[name] == self.table.c[name] for name in self.target.key))
+        may_lack = self.target.may_lack
+        return and_(
+            *(
+                table.c[name].is_not_distinct_from(self.table.c[name])
+                if name in may_lack
+                else table.c[name] == self.table.c[name]
+                for name in self.target.key
+            )
+        )
 
 
 class Upserted(NamedTuple):
@@ -136,16 +161,28 @@ def stage(
 
 def load(connection: Connection, kind: ImportKind, import_id: str, columns: Sequence[str]) -> Incoming:
     """Put the staged rows of an import into ``incoming``, with the ids behind the names in them. Locks nothing."""
-    groups = COLUMNS[kind].one_of
+    groups = [*COLUMNS[kind].one_of, *COLUMNS[kind].at_most_one_of]
     references = {name: _NAMED_BY[name][0] for group in groups for name in group if name in columns}
     target = TARGETS[kind]
-    values = tuple(name for name in columns if name not in references and name not in (*target.key, target.id))
+    measured = measured_columns(kind, columns)
+    not_written = {*references, *target.key, target.id, *([UNIT] if measured else [])}
+    values = (
+        *(id_name for id_name in references.values() if id_name not in target.key),
+        *(name for name in columns if name not in not_written),
+    )
+    lacking = sorted(target.may_lack - set(references.values()))
     own = [name for name in columns if name not in references]
+
+    def given_type(name: str) -> TypeEngine[Any]:
+        if name in measured:
+            return Numeric()
+        return target.type_of(name) if name in own else _NAMED_BY[name][1].type
+
     given = (
         func.jsonb_to_recordset(import_pages.c.rows)
         .table_valued(
             column("line", BigInteger),
-            *(column(name, target.type_of(name) if name in own else _NAMED_BY[name][1].type) for name in columns),
+            *(column(name, given_type(name)) for name in columns),
             name="given",
         )
         .render_derived(with_types=True)
@@ -156,7 +193,8 @@ def load(connection: Connection, kind: ImportKind, import_id: str, columns: Sequ
         Column("line", BigInteger),
         *(Column(name, target.type_of(name)) for name in own),
         *(Column(f"given_{name}", Text) for name in references),
-        *(Column(id_name, BigInteger) for id_name in references.values()),
+        *(Column(id_name, BigInteger) for id_name in [*references.values(), *lacking]),
+        *units_columns(measured),
         prefixes=["TEMPORARY"],
         postgresql_on_commit="DROP",
     )
@@ -166,20 +204,29 @@ def load(connection: Connection, kind: ImportKind, import_id: str, columns: Sequ
         named = named.outerjoin(at.table, at == given.c[name])
     chosen = [
         given.c.line,
-        *(given.c[name] for name in own),
+        *(null() if name in measured else given.c[name] for name in own),
         *(cast(given.c[name], Text) for name in references),
         *(_NAMED_BY[name][1].table.c[id_name] for name, id_name in references.items()),
+        *(null() for _ in lacking),
+        *(given.c[name] for name in measured),
     ]
     table.create(connection)
     rows = select(*chosen).select_from(named).where(import_pages.c.import_id == import_id)
-    connection.execute(insert(table).from_select([each.name for each in table.columns], rows))
+    connection.execute(insert(table).from_select([each.name for each in list(table.columns)[: len(chosen)]], rows))
     for name, id_name in references.items():
         if name != id_name:
             _find_in_any_case(connection, table, name, id_name)
     if "sku" in columns:
         _find_by_former_sku(connection, kind, table)
+    if measured:
+        convert(connection, table, measured)
     connection.execute(text("ANALYZE incoming"))
     return Incoming(kind, table, references, values)
+
+
+def measured_columns(kind: ImportKind, columns: Collection[str]) -> list[str]:
+    """The quantities of a file that are counted in the units that its rows name; none in a file without that column."""
+    return [name for name in MEASURED.get(kind, ()) if name in columns] if UNIT in columns else []
 
 
 def _find_in_any_case(connection: Connection, table: Table, name: str, id_name: str) -> None:

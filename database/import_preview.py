@@ -19,7 +19,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from database.import_file import Incoming, Upserted, differs
+from database.import_file import LOT, Incoming, Upserted, differs
 from database.order_terms import price_breaks_of, price_breaks_written
 
 _VALUE_SHOWN = 80
@@ -32,8 +32,9 @@ def keys_by_line(connection: Connection, incoming: Incoming) -> dict[int, str]:
     names: list[ColumnElement[Any]] = [rows.c[f"given_{name}"] for name in incoming.references] or [
         rows.c[incoming.target.key[0]]
     ]
-    if "day" in rows.c:
-        names.append(cast(rows.c.day, Text))
+    names += [cast(rows.c[name], Text) for name in ("day", "barcode", "unit") if name in incoming.target.key]
+    if LOT in rows.c:
+        names.append(rows.c[LOT])
     found = connection.execute(select(rows.c.line, func.concat_ws(", ", *names)))
     return {row[0]: row[1] for row in found}
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
     Index,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    case,
     func,
     literal,
     select,
@@ -26,6 +28,8 @@ from database.columns import METADATA, identity, item_as_primary_key, item_key, 
 from database.operations import Operation, result_of
 from database.tables import stock_movements
 from stockkeeper.domain.import_file import OPENING_STOCK, ImportKind
+
+_LOT = "lot_number"
 
 imported_files = Table(
     "imported_files",
@@ -46,6 +50,16 @@ stated_quantities = Table(
     *item_as_primary_key(),
     needed("import_id", Text),
     item_key("stated_quantities_item"),
+)
+
+
+stated_lots = Table(
+    "stated_lots",
+    METADATA,
+    *item_as_primary_key(),
+    Column("lot_number", Text, primary_key=True),
+    needed("import_id", Text),
+    item_key("stated_lots_item"),
 )
 
 
@@ -99,27 +113,44 @@ def applications_of(connection: Connection, import_id: str) -> int:
 
 
 def said_by(rows: Table, import_id: str) -> ColumnElement[bool]:
-    """Whether this file was the last to say the quantity of a row's item."""
-    said = stated_quantities.c
-    return (
-        select(said.import_id == import_id)
-        .where(said.warehouse_id == rows.c.warehouse_id, said.product_id == rows.c.product_id)
-        .correlate(rows)
-        .scalar_subquery()
-        .is_(true())
-    )
+    """Whether this file was the last to say the quantity of a row's item, or of its lot if it names one."""
+    of_item = _said_by(rows, stated_quantities, import_id)
+    if _LOT not in rows.c:
+        return of_item
+    return case((rows.c[_LOT].is_(None), of_item), else_=_said_by(rows, stated_lots, import_id))
+
+
+def _key_of(stated: Table) -> list[str]:
+    return [column.name for column in stated.primary_key.columns]
+
+
+def _said_by(rows: Table, stated: Table, import_id: str) -> ColumnElement[bool]:
+    of_row = (stated.c[name] == rows.c[name] for name in _key_of(stated))
+    return select(stated.c.import_id == import_id).where(*of_row).correlate(rows).scalar_subquery().is_(true())
 
 
 def keep_quantities(connection: Connection, rows: Table, import_id: str, skipped: Collection[int]) -> None:
-    """Note for the items of a stock file that it was the last to say their quantity. The caller has locked them."""
-    said = select(rows.c.warehouse_id, rows.c.product_id, literal(import_id, Text)).order_by(
-        rows.c.warehouse_id, rows.c.product_id
-    )
-    new = insert(stated_quantities).from_select(
-        ["warehouse_id", "product_id", "import_id"], said.where(rows.c.line.not_in(skipped)) if skipped else said
-    )
-    key = [stated_quantities.c.warehouse_id, stated_quantities.c.product_id]
-    connection.execute(new.on_conflict_do_update(index_elements=key, set_={"import_id": new.excluded.import_id}))
+    """Note for the items and lots of a stock file that it was the last to say their quantity.
+
+    The caller has locked the items. By the items the files of a warehouse are found (`database.moving`), so those of
+    lots are noted as well.
+    """
+    _keep(connection, rows, stated_quantities, import_id, skipped)
+    if _LOT in rows.c:
+        _keep(connection, rows, stated_lots, import_id, skipped)
+
+
+def _keep(connection: Connection, rows: Table, stated: Table, import_id: str, skipped: Collection[int]) -> None:
+    key = [rows.c[name] for name in _key_of(stated)]
+    said = select(*key, literal(import_id, Text)).order_by(*key)
+    if _LOT in rows.c:
+        # Several lots of an item are several rows.
+        said = said.distinct().where(*(each.is_not(None) for each in key))
+    if skipped:
+        said = said.where(rows.c.line.not_in(skipped))
+    new = insert(stated).from_select([*_key_of(stated), "import_id"], said)
+    replaced = {"import_id": new.excluded.import_id}
+    connection.execute(new.on_conflict_do_update(index_elements=list(stated.primary_key.columns), set_=replaced))
 
 
 def warehouses_in_use(connection: Connection, rows: Table) -> set[int]:

@@ -1,8 +1,8 @@
 """A purchase order under its lock: as it was read, as answers show it by now, and what is to be written of it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from database.locks import lock_suppliers
@@ -11,6 +11,7 @@ from database.pipeline import Statement, instants, numbers, texts
 from database.purchase_order_goods import RECEIPTS
 from database.receipts import BookedReceipt, insert_receipts
 from database.supplier_performance import PaidLine, keep_lead_times, keep_unit_costs
+from stockkeeper.domain.lot import LotFacts
 from stockkeeper.domain.purchase_order import PurchaseOrder, PurchaseOrderStatus
 from stockkeeper.domain.receipt import Taken
 
@@ -34,6 +35,7 @@ class LockedOrder:
         paid: Lines of which some has come, with the time.
         closed_at: When it has ended, by this step.
         closed_by: The operation that has ended it.
+        lots: Units received of each lot, by product and number.
     """
 
     order: PurchaseOrder
@@ -43,6 +45,7 @@ class LockedOrder:
     paid: list[PaidLine] = field(default_factory=list)
     closed_at: datetime | None = None
     closed_by: str | None = None
+    lots: dict[int, dict[str, tuple[LotFacts, int]]] = field(default_factory=dict)
 
     def twin_of(self, receipt_id: str) -> str | None:
         """A booked receipt whose number differs from this one by upper and lower case alone."""
@@ -64,6 +67,20 @@ class LockedOrder:
         }
         self.shown["receipts"] = sorted([*self.shown["receipts"], came], key=_when)
 
+    def add_lots(self, came: Iterable[tuple[int, LotFacts, int]]) -> None:
+        """Show these lots on the lines: units received of each, by product.
+
+        A product on several lines fills them in order; of which line a unit is, nothing says.
+        """
+        for product_id, facts, units in came:
+            its = self.lots.setdefault(product_id, {})
+            before = its[facts.lot_number][1] if facts.lot_number in its else 0
+            its[facts.lot_number] = facts, before + units
+        left = {product_id: sorted(its.values(), key=_expires) for product_id, its in self.lots.items()}
+        for line in self.shown["line_items"]:
+            if (product_id := line["product_id"]) in left:
+                line["lots"], left[product_id] = _first(left[product_id], line["quantity_received"])
+
     def pay(self, line_numbers: Iterable[int], as_of: datetime) -> None:
         """Keep the unit costs of these lines as the last that were paid."""
         self.paid = [PaidLine(self.order.po_id, line_number, as_of) for line_number in line_numbers]
@@ -77,6 +94,23 @@ class LockedOrder:
 def _when(receipt: Mapping[str, Any]) -> tuple[datetime, str]:
     at = receipt["at"]
     return datetime.fromisoformat(at) if isinstance(at, str) else at, receipt["receipt_id"]
+
+
+def _expires(lot: tuple[LotFacts, int]) -> tuple[date, str]:
+    facts = lot[0]
+    return facts.expires_on or facts.best_before or date.max, facts.lot_number
+
+
+def _first(lots: Sequence[tuple[LotFacts, int]], units: int) -> tuple[list[dict[str, Any]], list[tuple[LotFacts, int]]]:
+    """The lots of the first so many units, as a line shows them, and those of all others."""
+    shown, others = [], []
+    for facts, quantity in lots:
+        if taken := min(quantity, units):
+            shown.append({"lot_number": facts.lot_number, "expires_on": facts.expires_on, "quantity": taken})
+            units -= taken
+        if quantity > taken:
+            others.append((facts, quantity - taken))
+    return shown, others
 
 
 def changes_of(orders: Iterable[LockedOrder]) -> Iterator[Statement]:

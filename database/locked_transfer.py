@@ -1,14 +1,14 @@
 """A transfer under its lock: as it was read, as answers show it by now, and what is to be written of it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from database.operations import Operation
 from database.pipeline import Statement, instants, numbers, texts
 from stockkeeper.domain.receipt import Taken
-from stockkeeper.domain.transfer import Transfer, TransferStatus, TransitKind
+from stockkeeper.domain.transfer import OfProduct, Transfer, TransferStatus, TransitKind
 
 _UPDATE_HEADERS = """
     UPDATE transfer_orders AS header
@@ -33,28 +33,34 @@ _UPDATE_LINES = """
 _INSERT_ENTRIES = """
     INSERT INTO transit_movements (
         transfer_id, line_number, kind, quantity, balance_after, receipt_id, command_id, reason, created_at,
-        performed_by, operation_id, workflow_id, run_id)
+        performed_by, operation_id, workflow_id, run_id, lot_number)
     SELECT transfer_id, line_number, kind, quantity, balance_after, receipt_id, command_id, reason, created_at,
-        performed_by, operation_id, workflow_id, run_id
+        performed_by, operation_id, workflow_id, run_id, lot_number
     FROM unnest(
         %s::bigint[], %s::integer[], %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[],
-        %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[]
+        %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[]
     ) WITH ORDINALITY AS entry (
         transfer_id, line_number, kind, quantity, balance_after, receipt_id, command_id, reason, created_at,
-        performed_by, operation_id, workflow_id, run_id, position)
+        performed_by, operation_id, workflow_id, run_id, lot_number, position)
     ORDER BY position
 """
 
 
 class Known(NamedTuple):
-    """Units of a product that a command with the same operation, or with a number alike, has booked before."""
+    """Units of a product and lot that a command with the same operation, or a number alike, has booked before."""
 
     kind: TransitKind
     receipt_id: str | None
     command_id: str | None
     operation_id: str
     product_id: int
+    lot_number: str | None
     units: int
+
+    @property
+    def of(self) -> OfProduct:
+        """What it has booked units of."""
+        return OfProduct(self.product_id, self.lot_number)
 
 
 class Entry(NamedTuple):
@@ -69,6 +75,7 @@ class Entry(NamedTuple):
     reason: str
     operation: Operation
     at: datetime
+    lot_number: str | None = None
 
 
 @dataclass(slots=True)
@@ -99,23 +106,43 @@ class LockedTransfer:
         numbered = (line.line_number for line in self.transfer.lines)
         self.lines = dict(zip(numbered, self.shown["line_items"], strict=True))
 
-    def moved_by(self, operation: Operation) -> dict[int, int]:
-        """Units that an operation has booked in the ledger in transit, by product; empty if it has booked none."""
-        units: dict[int, int] = {}
-        for each in self.known:
-            if each.operation_id == operation.operation_id:
-                units[each.product_id] = units.get(each.product_id, 0) + each.units
-        return units
+    def moved_by(self, operation: Operation) -> dict[OfProduct, Taken]:
+        """Units that an operation has booked in the ledger in transit; empty if it has booked none."""
+        return merged(
+            (each.of, Taken(each.units, 0)) for each in self.known if each.operation_id == operation.operation_id
+        )
 
-    def brought_by(self, receipt_id: str) -> dict[int, Taken]:
-        """Units that a receipt brought, by product; empty if there is no such receipt."""
-        taken: dict[int, Taken] = {}
-        for each in self.known:
-            if each.receipt_id == receipt_id:
-                accepted, unfit = taken.get(each.product_id, Taken(0, 0))
-                is_fit = each.kind is TransitKind.RECEIVED
-                taken[each.product_id] = Taken(accepted + is_fit * each.units, unfit + (not is_fit) * each.units)
-        return taken
+    def brought_by(self, receipt_id: str) -> dict[OfProduct, Taken]:
+        """Units that a receipt brought; empty if there is no such receipt."""
+        return merged(
+            (each.of, Taken(each.units, 0) if each.kind is TransitKind.RECEIVED else Taken(0, each.units))
+            for each in self.known
+            if each.receipt_id == receipt_id
+        )
+
+    def change_lot(
+        self, line_number: int, lot_number: str, units: Mapping[str, int], expires_on: date | None = None
+    ) -> None:
+        """Change by how much of a lot answers show; ``units`` are added to its counters."""
+        lots = self.lines[line_number].setdefault("lots", [])
+        lot = next((each for each in lots if each["lot_number"] == lot_number), None)
+        if lot is None:
+            lot = dict.fromkeys(LOT_COUNTERS, 0) | {"lot_number": lot_number, "expires_on": expires_on}
+            lots.append(lot)
+            lots.sort(key=lambda each: (each["expires_on"] or date.max, each["lot_number"]))
+        for name, more in units.items():
+            lot[name] += more
+        lot["quantity"] = lot["held"] + lot["dispatched"]
+
+    def set_held(self, line_number: int, lot_number: str, expires_on: date | None, units: int) -> None:
+        """Let answers show how many units of a lot are held."""
+        self.change_lot(line_number, lot_number, {}, expires_on)
+        lots = self.lines[line_number]["lots"]
+        before = next(each["held"] for each in lots if each["lot_number"] == lot_number)
+        self.change_lot(line_number, lot_number, {"held": units - before})
+        if not units:
+            # One that was exchanged for another has nothing to do with the line any more.
+            self.lines[line_number]["lots"] = [each for each in lots if each["quantity"]]
 
     def twin_of(self, kind: TransitKind, receipt_id: str | None, command_id: str | None) -> str | None:
         """A booked number of this kind that differs from this one by upper and lower case alone."""
@@ -137,6 +164,27 @@ class LockedTransfer:
         """End it: its final status, when, by which operation and why."""
         self.change(status=status, closed_reason=reason)
         self.closed_at, self.closed_by = as_of, operation.operation_id
+
+
+COUNTERS = {
+    TransitKind.DISPATCHED: "dispatched",
+    TransitKind.RECEIVED: "received",
+    TransitKind.DAMAGED: "damaged",
+    TransitKind.WRITTEN_OFF: "written_off",
+    TransitKind.RETURNED: "returned",
+}
+"""The counter of a line that a kind of entry adds to."""
+
+LOT_COUNTERS = ("held", "dispatched", "received", "damaged", "written_off", "returned", "in_transit", "quantity")
+
+
+def merged(units: Iterable[tuple[OfProduct, Taken]]) -> dict[OfProduct, Taken]:
+    """Units by product and lot, each once."""
+    found: dict[OfProduct, Taken] = {}
+    for of, (accepted, unfit) in units:
+        before = found.get(of, Taken(0, 0))
+        found[of] = Taken(before.accepted + accepted, before.unfit + unfit)
+    return found
 
 
 def _is_twin(known: str | None, name: str) -> bool:
@@ -165,6 +213,7 @@ def changes_of(transfers: Iterable[LockedTransfer]) -> Iterator[Statement]:
                 texts(entry.operation.operation_id for entry in entries),
                 texts(entry.operation.workflow_id for entry in entries),
                 texts(entry.operation.run_id for entry in entries),
+                texts(entry.lot_number for entry in entries),
             ),
         )
     if changed := [each for each in listed if each.has_changed]:

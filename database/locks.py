@@ -6,8 +6,10 @@ The order is the same in all transactions, so that they never wait for each othe
    steps that share a transaction, are locked in one order,
 2. the document's row, if there is one (a purchase order, a transfer, a count, a return, an adjustment), after the
    audit's finding about it; or the whole table, for an import into the catalogue,
-3. the inventory items, sorted by (warehouse_id, product_id),
-4. the supplier, for everything that its performance is kept in.
+3. the lots that come with the step, against a change of their status (`database.lot.lock_lots`); or the lot whose
+   status changes, against everybody,
+4. the inventory items, sorted by (warehouse_id, product_id),
+5. the supplier, for everything that its performance is kept in.
 
 The daily demand is brought up to date in a transaction of its own, which locks the days of all warehouses and nothing
 else.
@@ -28,6 +30,7 @@ from sqlalchemy.types import BigInteger
 
 from database.columns import INSTANT
 from database.document import Document, fields_of
+from database.lot import LINE_LOTS, held_lots
 from database.pipeline import Statement, numbers, send, texts
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.reservation import HeldLine, ItemHold, ReservationStatus
@@ -55,8 +58,8 @@ _LOCK_WANTED = f"""
     SELECT item.*
     FROM (SELECT * FROM ({WANTED_ITEMS}) AS wanted ORDER BY warehouse_id, product_id OFFSET 0) AS wanted
     CROSS JOIN LATERAL (
-        SELECT warehouse_id, product_id, quantity_on_hand, quantity_reserved, quantity_buffer, reorder_point,
-            last_moved_at
+        SELECT warehouse_id, product_id, quantity_on_hand, quantity_reserved, quantity_buffer, quantity_unavailable,
+            reorder_point, last_moved_at, is_tracked
         FROM inventory_items AS item
         WHERE (item.warehouse_id, item.product_id) = (wanted.warehouse_id, wanted.product_id)
         FOR NO KEY UPDATE) AS item
@@ -88,21 +91,21 @@ _CREATE_ITEMS = """
     ON CONFLICT DO NOTHING
 """
 
-_HELD_LINES = text("""
+_HELD_LINES = text(f"""
     SELECT reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, quantity_released, status,
-        expires_at, sourced_line
+        expires_at, sourced_line, minimum_days_left, {LINE_LOTS} AS lots
     FROM reservations
     WHERE reference_type = :reference_type AND reference_id = :reference_id
     ORDER BY reservation_id
-""")
+""")  # noqa: S608 - constants only
 
-_OPEN_HOLDS = text("""
+_OPEN_HOLDS = text(f"""
     SELECT reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, quantity_released, status,
-        expires_at, sourced_line, reference_type, reference_id, workflow_id
+        expires_at, sourced_line, minimum_days_left, {LINE_LOTS} AS lots, reference_type, reference_id, workflow_id
     FROM reservations
     WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id) AND status = 'ACTIVE'
     ORDER BY reservation_id
-""")
+""")  # noqa: S608 - constants only
 
 # The days of a new warehouse begin with its first movement, or now if there is none yet; two days earlier, so that the
 # day is right in every time zone. Only new warehouses are looked at, so this needs no pass over the whole ledger.
@@ -118,6 +121,13 @@ _BEGIN_DEMAND = text("""
 """).bindparams(bindparam("as_of", type_=INSTANT))
 
 _LOCK_DEMAND = text("SELECT warehouse_id FROM demand_days ORDER BY warehouse_id FOR NO KEY UPDATE")
+
+# Against everybody: whoever brings the lot in has locked its key (FOR KEY SHARE), and so waits here, or is waited for.
+_LOCK_LOT = text("""
+    SELECT status, status_reason, recall_number FROM lots
+    WHERE (product_id, lot_number) = (:product_id, :lot_number)
+    FOR UPDATE
+""")
 
 _LOCK_SUPPLIERS = """
     SELECT supplier_id FROM suppliers WHERE supplier_id = ANY (%s::bigint[]) ORDER BY supplier_id FOR NO KEY UPDATE
@@ -206,6 +216,14 @@ def lock_with_lines(
     )
 
 
+def lock_lot(connection: Connection, product_id: int, lot_number: str) -> Row[Any] | None:
+    """Lock a lot against everybody, for a change of its status: nothing of it arrives meanwhile. None: there is none.
+
+    The items that have units of it are to be locked after it, and read then.
+    """
+    return connection.execute(_LOCK_LOT, {"product_id": product_id, "lot_number": lot_number}).one_or_none()
+
+
 def lock_items(connection: Connection, items: Iterable[ItemKey]) -> dict[ItemKey, Level]:
     """Lock these items, and read their levels as they are then.
 
@@ -225,7 +243,7 @@ def _lock_just(items: Iterable[ItemKey]) -> Statement:
 
 
 def _levels(rows: Iterable[Sequence[int]]) -> dict[ItemKey, Level]:
-    return {ItemKey(row[0], row[1]): Level(row[2], row[3], row[4]) for row in rows}
+    return {ItemKey(row[0], row[1]): Level(*row[2:6]) for row in rows}
 
 
 def lock_many(warehouse_ids: bytes | str, product_ids: bytes | str) -> Statement:
@@ -289,4 +307,6 @@ def _held_line(row: Row[Any]) -> HeldLine:
         row.expires_at,
         row.quantity_released,
         row.sourced_line,
+        held_lots(row.lots),
+        row.minimum_days_left,
     )

@@ -6,21 +6,23 @@ in stock isn't: it is in the ledger of the warehouse. So both ledgers in transit
 of the other.
 """
 
-from collections.abc import Mapping
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, Connection, Integer, Text, bindparam, text
 
 from database.document import insert_document, is_stored
-from database.locked_transfer import Entry, LockedTransfer
+from database.locked_transfer import LockedTransfer
 from database.operations import Operation
 from database.transfer import TRANSFER
 from database.transfer_reading import lock_transfer, read_transfer, write_transfer
-from database.transit import COUNTERS
+from database.transit import book
 from stockkeeper.domain.conflicts import already_exists
 from stockkeeper.domain.errors import InvalidRequest
-from stockkeeper.domain.transfer import TransferStatus, TransitKind
+from stockkeeper.domain.transfer import OfLine, TransferStatus, TransitKind
 
 _AT_THE_SOURCE = (TransitKind.DISPATCHED, TransitKind.RETURNED)
 _AT_THE_DESTINATION = (TransitKind.RECEIVED, TransitKind.DAMAGED, TransitKind.WRITTEN_OFF)
@@ -40,7 +42,8 @@ _HEADER = text("""
 _BOOKED = text("""
     SELECT * FROM (
         SELECT kind, receipt_id, command_id, reason, created_at AS at, performed_by, operation_id, workflow_id, run_id,
-            json_object_agg(line_number, abs(quantity)) AS units, max(transit_movement_id) AS latest,
+            json_agg(json_build_array(line_number, lot_number, abs(quantity)) ORDER BY transit_movement_id) AS entries,
+            max(transit_movement_id) AS latest,
             sum(count(*)) OVER (ORDER BY max(transit_movement_id)) - count(*) AS entries_before
         FROM transit_movements
         WHERE transfer_id = :transfer_id AND kind = ANY (:kinds) AND transit_movement_id > :after
@@ -57,7 +60,41 @@ _FOLLOW = text("""
 """).bindparams(bindparam("kinds", type_=ARRAY(Text)))
 
 _KNOWN = text("""
-    SELECT line_number, kind, coalesce(receipt_id, operation_id) FROM transit_movements WHERE transfer_id = :transfer_id
+    SELECT line_number, kind, coalesce(receipt_id, operation_id), lot_number FROM transit_movements
+    WHERE transfer_id = :transfer_id
+""")
+
+# What this database knows of the lots that are on their way.
+_LOTS = text("""
+    SELECT product_id, lot_number, expires_on, best_before, made_on, supplier_id, receipt, status, status_reason,
+        status_since, status_by, created_at, created_by, operation_id
+    FROM lots JOIN (
+        SELECT DISTINCT product_id, lot_number FROM transit_movements
+        JOIN transfer_order_lines USING (transfer_id, line_number)
+        WHERE transfer_id = :transfer_id AND lot_number IS NOT NULL) AS sent USING (product_id, lot_number)
+    ORDER BY product_id, lot_number
+""")
+
+# A lot that is known has its own status, which whoever blocks it sets in every database. Of two days that differ the
+# earlier one counts, so that nothing is promised for longer than either package says.
+_TAKE_OVER_LOTS = text("""
+    INSERT INTO lots AS known (
+        product_id, lot_number, expires_on, best_before, made_on, supplier_id, receipt, status, status_reason,
+        status_since, status_by, created_at, created_by, operation_id)
+    SELECT product_id, lot_number, expires_on, best_before, made_on, supplier_id, receipt, status, status_reason,
+        status_since, status_by, created_at, created_by, operation_id
+    FROM json_to_recordset(cast(:lots AS json)) AS told (
+        product_id bigint, lot_number text, expires_on date, best_before date, made_on date, supplier_id bigint,
+        receipt text, status text, status_reason text, status_since timestamptz, status_by text,
+        created_at timestamptz, created_by text, operation_id text)
+    ORDER BY product_id, lot_number
+    ON CONFLICT (product_id, lot_number) DO UPDATE
+    SET expires_on = least(known.expires_on, excluded.expires_on),
+        best_before = least(known.best_before, excluded.best_before),
+        made_on = coalesce(known.made_on, excluded.made_on)
+    WHERE (known.expires_on, known.best_before, known.made_on) IS DISTINCT FROM (
+        least(known.expires_on, excluded.expires_on), least(known.best_before, excluded.best_before),
+        coalesce(known.made_on, excluded.made_on))
 """)
 
 _BEFORE = text("""
@@ -91,14 +128,26 @@ def read_end(connection: Connection, transfer_number: str, after: int) -> dict[s
     kinds = _AT_THE_SOURCE if header["is_source"] else _AT_THE_DESTINATION
     of = {"transfer_id": header["transfer_id"], "kinds": list(kinds)}
     most = {"after": after, "entries": _ENTRIES_AT_ONCE, "commands": _COMMANDS_AT_ONCE}
-    booked = [dict(row) for row in connection.execute(_BOOKED, of | most).mappings()]
+    booked = [_by_line(dict(row)) for row in connection.execute(_BOOKED, of | most).mappings()]
+    lots = [dict(row) for row in connection.execute(_LOTS, of).mappings()] if any(e["lots"] for e in booked) else []
     latest = booked[-1]["latest"] if booked else after
     more = connection.execute(_FOLLOW, of | {"latest": latest}).scalar_one()
     lines = read_transfer(connection, transfer_number, receipts=1)["line_items"]
-    return {**header, "lines": lines, "booked": booked, "latest": latest, "more": more}
+    return {**header, "lines": lines, "booked": booked, "latest": latest, "more": more, "lots": lots}
 
 
-def take_over(connection: Connection, end: Mapping[str, Any], as_of: datetime) -> None:
+def _by_line(command: Mapping[str, Any]) -> dict[str, Any]:
+    """What a command has booked, with its units by line number, and by lot where they have lots."""
+    units: Counter[int] = Counter()
+    lots: dict[int, dict[str, int]] = {}
+    for line_number, lot, quantity in command["entries"]:
+        units[line_number] += quantity
+        if lot is not None:
+            lots.setdefault(line_number, {})[lot] = quantity
+    return {**command, "units": dict(units), "lots": lots}
+
+
+def take_over(connection: Connection, end: Mapping[str, Any], as_of: datetime) -> LockedTransfer | None:
     """Bring a transfer up to date with what the other database has booked of it; store it if it isn't known yet.
 
     Locks the transfer.
@@ -108,6 +157,9 @@ def take_over(connection: Connection, end: Mapping[str, Any], as_of: datetime) -
         end: The other database's end, as `read_end` has it; pages in their order.
         as_of: The workflow's time before that was read: what was read earlier than the latest changes nothing.
 
+    Returns:
+        The transfer with the entries that are new here; None: it is new to nobody who has read it before.
+
     Raises:
         OperationConflict: There is another transfer of that number.
         InvalidRequest: There is one whose number differs by upper and lower case alone.
@@ -116,12 +168,13 @@ def take_over(connection: Connection, end: Mapping[str, Any], as_of: datetime) -
     is_new = not is_stored(connection, TRANSFER, number)
     if is_new:
         _store(connection, end)
+    _take_over_lots(connection, end.get("lots", ()))
     locked = lock_transfer(connection, number)
     _require_same(locked, end)
     of = {"transfer_id": locked.transfer.transfer_id, "as_of": as_of}
     before = connection.execute(_BEFORE, of).one()
     if before.knows_newer:
-        return
+        return None
     held_changed = before.source_is_elsewhere and _take_over_held(connection, locked, end)
     _add_entries(connection, locked, end)
     # One that is open there, with nothing new, may have ended here: that database may not have heard of it yet. A hold
@@ -131,6 +184,8 @@ def take_over(connection: Connection, end: Mapping[str, Any], as_of: datetime) -
         _change_header(locked, end, as_of)
         write_transfer(connection, locked)
         connection.execute(_HEARD, of)
+    is_another = is_new or held_changed or locked.entries or locked.shown["status"] != locked.transfer.status
+    return locked if is_another else None
 
 
 def _store(connection: Connection, end: Mapping[str, Any]) -> None:
@@ -170,15 +225,24 @@ def _add_entries(connection: Connection, locked: LockedTransfer, end: Mapping[st
     for command in end["booked"]:
         kind, receipt_id = TransitKind(command["kind"]), command["receipt_id"]
         operation = _operation(command, command["performed_by"])
+        name, reason, at = command["command_id"], command["reason"], command["at"]
         for line_number, units in sorted(command["units"].items()):
-            if (line_number, kind, receipt_id or operation.operation_id) in known:
-                continue
-            line, quantity = locked.lines[line_number], units if kind is TransitKind.DISPATCHED else -units
-            line[COUNTERS[kind]] += units
-            line["in_transit"] += quantity
-            balance, reason = line["in_transit"], command["reason"]
-            name, at = command["command_id"], command["at"]
-            locked.entries.append(Entry(line_number, kind, quantity, balance, receipt_id, name, reason, operation, at))
+            by_lot: Mapping[str | None, int] = command.get("lots", {}).get(line_number) or {None: units}
+            for lot, quantity in by_lot.items():
+                if (line_number, kind, receipt_id or operation.operation_id, lot) not in known:
+                    of = OfLine(line_number, lot)
+                    book(locked, of, kind, quantity, receipt_id, name, reason, operation, at)
+
+
+def _take_over_lots(connection: Connection, lots: Sequence[Mapping[str, Any]]) -> None:
+    """Know the lots that are on their way, before any entry names them."""
+    if lots:
+        told = [{name: _plain(value) for name, value in lot.items()} for lot in lots]
+        connection.execute(_TAKE_OVER_LOTS, {"lots": json.dumps(told)})
+
+
+def _plain(value: object) -> object:
+    return value if value is None or isinstance(value, int) else str(value)
 
 
 def _change_header(locked: LockedTransfer, end: Mapping[str, Any], as_of: datetime) -> None:

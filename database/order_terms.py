@@ -1,6 +1,7 @@
 """How a supplier takes orders, in the database: review days, least value, price breaks, and items for joint orders."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
+from database.clock import clock, clocked
 from database.document import read_rows
 from database.tables import suppliers
 from stockkeeper.domain.order_quantity import PriceBreak, unit_cost_of
@@ -31,16 +33,28 @@ class OrderTerms(NamedTuple):
 _TERMS = select(suppliers.c.minimum_order_value, suppliers.c.joint_orders, suppliers.c.line_cost)
 
 # Of the products that this supplier sells, the items that are ordered from it: with a plan that decides, and demand.
-_JOINT = text("""
-    SELECT item.*, plan.daily_mean, plan.order_cost, plan.holding_cost_rate
+# Of tracked items what is free in lots that may not leave isn't available.
+_JOINT = clocked(
+    """
+    WITH tracked AS (
+        SELECT warehouse_id, product_id FROM inventory_items WHERE is_tracked AND warehouse_id = :warehouse_id
+    )
+    SELECT warehouse_id, product_id, item.reorder_point, item.reorder_quantity, item.unit_cost, item.lead_time_days,
+        item.minimum_order_quantity, item.pack_size, item.price_breaks, item.on_order, item.in_transit,
+        item.quantity_available - CASE
+            WHEN tracked IS NULL THEN 0 ELSE unusable_units(warehouse_id, product_id, today) END AS quantity_available,
+        plan.daily_mean, plan.order_cost, plan.holding_cost_rate
     FROM orderable_items AS item JOIN item_plans AS plan USING (warehouse_id, product_id)
+        JOIN today USING (warehouse_id) LEFT JOIN tracked USING (warehouse_id, product_id)
     WHERE item.warehouse_id = :warehouse_id AND item.supplier_id = :supplier_id
         AND item.product_id IN (SELECT product_id FROM product_suppliers WHERE supplier_id = :supplier_id)
         AND (CAST(:product_ids AS bigint[]) IS NULL OR item.product_id = ANY (:product_ids))
         AND item.planning = 'auto' AND item.is_active AND plan.reorder_point = item.reorder_point
         AND plan.daily_mean > 0 AND plan.order_cost IS NOT NULL AND plan.holding_cost_rate IS NOT NULL
     ORDER BY product_id
-""").bindparams(bindparam("product_ids", type_=ARRAY(BigInteger)))
+    """,
+    today=True,
+).bindparams(bindparam("product_ids", type_=ARRAY(BigInteger)))
 
 
 def read_order_terms(connection: Connection, supplier_id: int) -> OrderTerms:
@@ -50,7 +64,11 @@ def read_order_terms(connection: Connection, supplier_id: int) -> OrderTerms:
 
 
 def read_joint_items(
-    connection: Connection, warehouse_id: int, supplier_id: int, product_ids: Collection[int] | None = None
+    connection: Connection,
+    warehouse_id: int,
+    supplier_id: int,
+    as_of: datetime,
+    product_ids: Collection[int] | None = None,
 ) -> Sequence[Row[Any]]:
     """Planned items of a warehouse with demand that are ordered from this supplier, by product.
 
@@ -58,9 +76,10 @@ def read_joint_items(
         connection: The transaction.
         warehouse_id: The warehouse.
         supplier_id: The supplier.
+        as_of: The workflow's time, which says which lots may leave.
         product_ids: Only these products; None: all.
     """
-    of = {"warehouse_id": warehouse_id, "supplier_id": supplier_id}
+    of = {"warehouse_id": warehouse_id, "supplier_id": supplier_id, "as_of": as_of, **clock(connection, as_of, as_of)}
     return connection.execute(_JOINT, of | {"product_ids": None if product_ids is None else list(product_ids)}).all()
 
 
@@ -95,13 +114,13 @@ def review_days_stored(stored: str | None) -> ReviewDays:
 
 
 _SUPPLIERS = text("""
-    SELECT supplier_id, 0 AS product_id, name, email, review_days, minimum_order_value, joint_orders, line_cost
+    SELECT supplier_id, name, email, review_days, minimum_order_value, joint_orders, line_cost
     FROM suppliers WHERE supplier_id > :supplier_id ORDER BY supplier_id LIMIT :most
 """)
 
 _SOLD = text("""
     SELECT supplier_id, product_id, sku, suppliers.name AS supplier, is_preferred, terms.unit_cost, lead_time_days,
-        lead_time_deviation_days, minimum_order_quantity, pack_size, price_breaks
+        lead_time_deviation_days, minimum_order_quantity, pack_size, price_breaks, terms.minimum_days_at_receipt
     FROM product_suppliers AS terms JOIN products USING (product_id) JOIN suppliers USING (supplier_id)
     WHERE (supplier_id, product_id) > (:supplier_id, :product_id)
     ORDER BY supplier_id, product_id LIMIT :most
@@ -109,10 +128,12 @@ _SOLD = text("""
 
 
 def read_suppliers(connection: Connection, after: tuple[int, int], most: int) -> list[dict[str, Any]]:
-    """Suppliers by id, after the given one, with how they take orders."""
-    return read_rows(connection, _SUPPLIERS, {"supplier_id": after[0], "most": most})
+    """Suppliers by id, after the given one, with how they take orders; ``after`` is the place of each."""
+    found = read_rows(connection, _SUPPLIERS, {"supplier_id": after[0], "most": most})
+    return [row | {"after": (row["supplier_id"], 0)} for row in found]
 
 
 def read_terms(connection: Connection, after: tuple[int, int], most: int) -> list[dict[str, Any]]:
-    """What suppliers sell and on which terms, by supplier and product, after the given ones."""
-    return read_rows(connection, _SOLD, {"supplier_id": after[0], "product_id": after[1], "most": most})
+    """What suppliers sell and on which terms, after the given supplier and product; ``after`` is the place of each."""
+    found = read_rows(connection, _SOLD, {"supplier_id": after[0], "product_id": after[1], "most": most})
+    return [row | {"after": (row["supplier_id"], row["product_id"])} for row in found]

@@ -4,6 +4,7 @@ They are read by fixed statements over arrays of numbers, in one round trip (`da
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -11,9 +12,11 @@ from sqlalchemy import Connection
 from database.locked_order import LockedOrder
 from database.pipeline import Statement, send, texts
 from stockkeeper.domain.errors import InvalidRequest
+from stockkeeper.domain.lot import LotFacts
 from stockkeeper.domain.purchase_order import PurchaseOrder, PurchaseOrderStatus
 from stockkeeper.domain.purchase_order_lines import OrderedLine
 from stockkeeper.domain.receipt import Taken
+from stockkeeper.domain.unit import BaseUnit, ProductUnits
 
 _LOCK = """
     SELECT po_id FROM purchase_orders WHERE po_number = ANY (%s::text[])
@@ -54,7 +57,19 @@ _HEADERS = """
             SELECT approver, approved_at AS at, up_to_value::text AS value, up_to_units AS unvalued_units, note,
                 approval_id
             FROM difference_approvals WHERE (document_type, document_number) = ('purchase order', po_number)
-            ORDER BY approval_id DESC LIMIT 100) AS given)
+            ORDER BY approval_id DESC LIMIT 100) AS given),
+        CASE WHEN EXISTS (SELECT FROM lots) AND EXISTS (
+            SELECT FROM purchase_order_lines AS line JOIN products USING (product_id)
+            WHERE line.po_id = header.po_id AND quantity_received > 0 AND tracking <> 'NONE')
+        THEN (
+            SELECT json_agg(json_build_array(product_id, lot_number, expires_on, best_before, made_on, units)) FROM (
+                SELECT product_id, lot_number, sum(quantity)::bigint AS units
+                FROM stock_movements AS moved
+                WHERE moved.reference_id = po_number AND movement_type = 'PURCHASE' AND lot_number IS NOT NULL
+                    AND operation_id IN (
+                        SELECT operation_id FROM purchase_order_receipts AS booked WHERE booked.po_id = header.po_id)
+                GROUP BY product_id, lot_number) AS came
+            JOIN lots USING (product_id, lot_number)) END
     FROM purchase_orders AS header JOIN suppliers USING (supplier_id) JOIN warehouses USING (warehouse_id)
     WHERE po_number = ANY (%s::text[])
 """
@@ -63,7 +78,10 @@ _IDS = "ARRAY (SELECT po_id FROM purchase_orders WHERE po_number = ANY (%s::text
 
 _LINES = f"""
     SELECT po_id, line_number, product_id, qty, unit_cost, quantity_received, quantity_rejected, quantity_receivable,
-        quantity_returned, note, (SELECT sku FROM products WHERE products.product_id = line.product_id)
+        quantity_returned, note, (SELECT sku FROM products WHERE products.product_id = line.product_id),
+        (SELECT base_unit FROM products WHERE products.product_id = line.product_id),
+        (SELECT json_agg(json_build_array(unit, quantity)) FROM product_units JOIN purchase_orders USING (supplier_id)
+            WHERE (po_id, product_units.product_id) = (line.po_id, line.product_id) AND quantity IS NOT NULL)
     FROM purchase_order_lines AS line WHERE po_id = ANY ({_IDS})
     ORDER BY po_id, line_number
 """  # noqa: S608 - constants only
@@ -157,6 +175,7 @@ def _order(header: Sequence[Any], lines: Sequence[Sequence[Any]]) -> LockedOrder
             "quantity_rejected": line[6],
             "quantity_returned": line[8],
             "note": line[9],
+            "qty_shown": _in_units(line[3], line[11], line[12]),
         }
         for line in lines
     ]
@@ -175,7 +194,19 @@ def _order(header: Sequence[Any], lines: Sequence[Sequence[Any]]) -> LockedOrder
         approvals_since=header[20],
         amenders=sorted({each["amended_by"] for each in shown["amendments"]}),
     )
-    return LockedOrder(order, shown)
+    found = LockedOrder(order, shown)
+    found.add_lots((row[0], LotFacts(row[1], *map(_day, row[2:5])), row[5]) for row in header[28] or ())
+    return found
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)
+
+
+def _in_units(qty: int, base_unit: str, packs: Sequence[tuple[str, int]] | None) -> str:
+    """Units in the supplier's packs, with the base unit; empty if the number says as much."""
+    shown = ProductUnits(BaseUnit(base_unit), dict(packs or ())).shown(qty)
+    return "" if shown == str(qty) else shown
 
 
 def require_order(found: Mapping[str, LockedOrder], po_number: str) -> LockedOrder:

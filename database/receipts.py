@@ -97,6 +97,21 @@ def receipt_tables(
     return Receipts(document.lines, header, lines, key, receipt_id, *came, *units, *(sums or units))
 
 
+def receipt_lots(receipts: Receipts, name: str) -> Table:
+    """The table ``{name}_lots``: of tracked products, the units of each lot in a line of a receipt."""
+    return Table(
+        f"{name}_lots",
+        METADATA,
+        Column(receipts.key, BigInteger, primary_key=True),
+        Column(receipts.receipt_id, Text, primary_key=True),
+        Column("line_number", Integer, primary_key=True),
+        Column("lot_number", Text, primary_key=True),
+        needed(receipts.accepted, BigInteger),
+        needed(receipts.unfit, BigInteger),
+        composite_key(f"{name}_lots_line", receipts.lines, receipts.key, "line_number", receipts.receipt_id),
+    )
+
+
 def booked(connection: Connection, receipts: Receipts, document_key: int, receipt_id: str) -> dict[int, Taken]:
     """Units that a receipt brought, by product; empty if there is no such receipt."""
     lines, of = receipts.lines.c, receipts.document_lines.c

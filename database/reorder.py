@@ -4,6 +4,7 @@ All of it reads the view ``items_below``; nothing here locks.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from database.clock import clock, clocked
 from database.columns import DAYS, METADATA
 from database.document import is_stored, read_rows
 from database.homes import this_database
+from database.perishing import EXPIRING_ARRAYS, TO_EXPIRE, Perishing, units_to_expire
 from database.purchase_order import PURCHASE_ORDER
 from database.tables import warehouses
 from stockkeeper.domain.reorder import MISSING_TO_ORDERED, OpenOrder, PlannedNumbers
@@ -24,12 +26,32 @@ REORDER_NUMBERS = NumberSequence("reorder_numbers", metadata=METADATA)
 
 # The items that are covered: by units on order that come in time, and on transfers, as `Position.needs_order` has it.
 # For an item without a supplier no order can come earlier, so that none is late.
-_BELOW = """
-    WITH below AS (
+# Of tracked items what is free in lots that may not leave isn't available, and what will expire before it can be sold
+# isn't counted on (`database.perishing`); some are below their point for that.
+_ITEMS = """
+    SELECT warehouse_id, product_id, {available} AS quantity_available,
+        coalesce(to_expire, 0) AS to_expire, reorder_point, reorder_quantity, is_active,
+        supplier_id, unit_cost, lead_time_days, minimum_order_quantity, pack_size, on_order, in_transit, price_breaks
+"""
+_UNUSABLE = "unusable_units(warehouse_id, product_id, today)"
+_BELOW = f"""
+    WITH tracked AS (SELECT warehouse_id, product_id FROM inventory_items WHERE is_tracked),
+    {TO_EXPIRE},
+    candidate AS (
+        {_ITEMS.format(available="quantity_available - CASE WHEN tracked IS NULL THEN 0 ELSE " + _UNUSABLE + " END")}
+        FROM items_below JOIN today USING (warehouse_id) LEFT JOIN tracked USING (warehouse_id, product_id)
+            LEFT JOIN to_expire USING (warehouse_id, product_id)
+        UNION ALL
+        {_ITEMS.format(available="quantity_available - " + _UNUSABLE)}
+        FROM tracked JOIN orderable_items USING (warehouse_id, product_id) JOIN today USING (warehouse_id)
+            LEFT JOIN to_expire USING (warehouse_id, product_id)
+        WHERE NOT is_below_reorder_point AND quantity_available - {_UNUSABLE} - coalesce(to_expire, 0) < reorder_point
+    ),
+    below AS (
         SELECT item.*, coalesce(cover.units, 0)::bigint AS in_time, today,
-            item.reorder_point - item.quantity_available - item.in_transit
+            item.reorder_point - (item.quantity_available - item.to_expire) - item.in_transit
                 <= coalesce(cover.units, 0) * :missing_to_ordered AS is_covered
-        FROM items_below AS item JOIN today USING (warehouse_id)
+        FROM candidate AS item JOIN today USING (warehouse_id)
         LEFT JOIN LATERAL (
             SELECT sum(units) AS units FROM open_orders(item.warehouse_id, item.product_id, item.lead_time_days)
             WHERE item.on_order > 0 AND (
@@ -38,7 +60,7 @@ _BELOW = """
         ) AS cover ON true
         WHERE (CAST(:warehouse_id AS bigint) IS NULL OR warehouse_id = :warehouse_id)
     )
-"""
+"""  # noqa: S608 - constants only
 
 
 def _of_below(statement: str) -> TextClause:
@@ -46,6 +68,7 @@ def _of_below(statement: str) -> TextClause:
     return clocked(_BELOW + statement, today=True).bindparams(
         bindparam("warehouse_id", type_=BigInteger),
         bindparam("any_day", type_=Boolean),
+        *EXPIRING_ARRAYS,
         missing_to_ordered=MISSING_TO_ORDERED,
     )
 
@@ -74,7 +97,7 @@ _SKIPPED = _of_below("""
 """)
 
 _COVERED = _of_below("""
-    SELECT product_id, warehouse_id, quantity_available, reorder_point,
+    SELECT product_id, warehouse_id, quantity_available, to_expire AS quantity_to_expire, reorder_point,
         ordered.orders AS purchase_orders, moved.transfers
     FROM below
     CROSS JOIN LATERAL (
@@ -148,43 +171,59 @@ _UNSTARTED_LINES = text("""
 """)
 
 
-def read_groups(connection: Connection, warehouse_id: int | None, as_of: datetime | None) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Looked:
+    """Where and when a run looks for items below their point.
+
+    Attributes:
+        warehouse_id: Only there; None: everywhere.
+        as_of: The workflow's time; None: on any day, so that every open order is in time.
+        perishing: Lots that end soon (`database.perishing.read_perishing`).
+    """
+
+    warehouse_id: int | None
+    as_of: datetime | None
+    perishing: Perishing = field(default_factory=dict)
+
+    def asked(self, connection: Connection, **more: object) -> dict[str, Any]:
+        """The parameters of ``below``, and others."""
+        at = self.as_of or _ANY_INSTANT
+        of = {"warehouse_id": self.warehouse_id, "as_of": at, "any_day": self.as_of is None}
+        return of | units_to_expire(self.perishing) | clock(connection, at, at) | more
+
+
+def read_groups(connection: Connection, look: Looked) -> list[dict[str, Any]]:
     """Items below their point, counted by supplier, warehouse, activity and cover.
 
     With the names of the first two, the supplier's review days, and the warehouse's day.
     """
-    return read_rows(connection, _GROUPS, _asked(connection, warehouse_id, as_of))
+    return read_rows(connection, _GROUPS, look.asked(connection))
 
 
-def read_skipped(
-    connection: Connection, warehouse_id: int | None, as_of: datetime | None, most: int
-) -> list[dict[str, Any]]:
+def read_skipped(connection: Connection, look: Looked, most: int) -> list[dict[str, Any]]:
     """Items below their point that can't be ordered, each with the reason."""
-    return read_rows(connection, _SKIPPED, _asked(connection, warehouse_id, as_of) | {"most": most})
+    return read_rows(connection, _SKIPPED, look.asked(connection, most=most))
 
 
-def read_covered(
-    connection: Connection, warehouse_id: int | None, as_of: datetime | None, most: int, orders_each: int
-) -> list[dict[str, Any]]:
+def read_covered(connection: Connection, look: Looked, most: int, orders_each: int) -> list[dict[str, Any]]:
     """Items below their point that are covered, with the orders and transfers that cover each, the earliest first."""
-    asked = _asked(connection, warehouse_id, as_of) | {"most": most, "orders_each": orders_each}
-    return read_rows(connection, _COVERED, asked)
+    return read_rows(connection, _COVERED, look.asked(connection, most=most, orders_each=orders_each))
 
 
 def read_needing(
-    connection: Connection, warehouse_id: int, supplier_id: int, as_of: datetime, *, after_product_id: int, most: int
+    connection: Connection, look: Looked, supplier_id: int, *, after_product_id: int, most: int
 ) -> Sequence[Row[Any]]:
     """Items of a warehouse that need an order from this supplier, by product."""
-    of = _asked(connection, warehouse_id, as_of) | {"supplier_id": supplier_id}
-    return connection.execute(_NEEDING, of | {"after_product_id": after_product_id, "most": most}).all()
+    of = {"supplier_id": supplier_id, "after_product_id": after_product_id, "most": most}
+    return connection.execute(_NEEDING, look.asked(connection, **of)).all()
 
 
 def read_still_needing(
-    connection: Connection, warehouse_id: int, supplier_id: int, as_of: datetime, product_ids: Collection[int]
+    connection: Connection, look: Looked, supplier_id: int, product_ids: Collection[int]
 ) -> Sequence[Row[Any]]:
     """The items, of these, that need an order now. The caller has locked them, so that no other run drafts them."""
-    of = _asked(connection, warehouse_id, as_of) | {"supplier_id": supplier_id, "product_ids": list(product_ids)}
-    return connection.execute(_STILL_NEEDING, of).all()
+    asked = look.asked(connection, supplier_id=supplier_id, product_ids=list(product_ids))
+    return connection.execute(_STILL_NEEDING, asked).all()
 
 
 def read_open_orders(
@@ -205,12 +244,6 @@ def read_open_orders(
         order = OpenOrder(row.po_number, row.units, row.expected_delivery_date, row.is_in_time)
         found.setdefault(row.product_id, []).append(order)
     return found
-
-
-def _asked(connection: Connection, warehouse_id: int | None, as_of: datetime | None) -> dict[str, Any]:
-    """The parameters of ``below``; without an instant every open order is in time."""
-    at = as_of or _ANY_INSTANT
-    return {"warehouse_id": warehouse_id, "as_of": at, "any_day": as_of is None} | clock(connection, at, at)
 
 
 def read_planned_numbers(

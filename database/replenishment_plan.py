@@ -1,6 +1,6 @@
 """Plans of items in the database: the terms that they are computed from, their numbers, and the points they set."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -27,10 +27,14 @@ from sqlalchemy.types import BigInteger
 
 from database.binary_arrays import bigints, doubles, integers
 from database.columns import INSTANT, METADATA, item_as_primary_key, item_key, needed, reference
+from database.item_events import points_from, tell_levels, tell_points, values_of
 from database.locks import lock_many, lock_or_create_items
+from database.operations import Operation
 from database.order_terms import price_breaks_of, review_days_stored
+from database.perishing import read_perishing
 from database.pipeline import Statement, send, words
 from database.tables import inventory_items, products, suppliers, warehouses
+from database.unavailable import available_at
 from stockkeeper.domain.order_quantity import PriceBreak
 from stockkeeper.domain.replenishment import LeadTime, Terms, lead_time_from
 from stockkeeper.domain.review_days import ReviewDays, review_wait, with_wait
@@ -121,7 +125,7 @@ _ACTIVE = text("SELECT product_id FROM products WHERE is_active AND product_id =
 
 # Meanwhile an item may have been set by hand, and another run may have planned it. Few of them are below their point,
 # so their keys are read, and nothing of the others.
-_SET_POINTS = """
+_SET_POINTS = f"""
     WITH written AS (
         UPDATE inventory_items AS item
         SET reorder_point = plan.reorder_point, reorder_quantity = plan.reorder_quantity
@@ -129,11 +133,18 @@ _SET_POINTS = """
             AS plan (warehouse_id, product_id, reorder_point, reorder_quantity)
         WHERE (item.warehouse_id, item.product_id) = (plan.warehouse_id, plan.product_id) AND item.planning = 'auto'
             AND (item.reorder_point, item.reorder_quantity) IS DISTINCT FROM (plan.reorder_point, plan.reorder_quantity)
-        RETURNING item.warehouse_id, item.product_id, item.is_below_reorder_point
-    )
+        RETURNING item.warehouse_id, item.product_id, item.reorder_point, item.reorder_quantity,
+            item.is_below_reorder_point
+    ), told AS ({points_from("written AS item")})
     SELECT count(*), array_agg(warehouse_id) FILTER (WHERE is_below_reorder_point),
         array_agg(product_id) FILTER (WHERE is_below_reorder_point)
     FROM written
+"""  # noqa: S608 - constants only
+
+_TRACKED = """
+    SELECT warehouse_id, product_id FROM inventory_items
+    WHERE is_tracked AND planning = 'auto' AND (warehouse_id, product_id) IN (
+        SELECT * FROM unnest(CAST(%s AS bigint[]), CAST(%s AS bigint[])))
 """
 
 _NUMBERS = [each.name for each in item_plans.columns if each.name not in ("warehouse_id", "product_id", "planned_at")]
@@ -302,21 +313,26 @@ def _supply(
 
 def set_points(
     connection: Connection,
+    operation: Operation,
     items: Sequence[ItemKey],
     points: Sequence[int],
     quantities: Sequence[int],
     before: Mapping[ItemKey, PointAndQuantity],
+    *,
+    as_of: datetime,
 ) -> tuple[int, bool]:
-    """Set the reorder points and quantities that a plan changes; not those that were set by hand meanwhile.
+    """Set the reorder points and quantities that a plan changes, and tell them; not those set by hand meanwhile.
 
-    Locks: the items that change.
+    Locks: the items that change. The numbers behind the new points have been kept before (`insert_plans`).
 
     Args:
         connection: The transaction.
+        operation: The run behind it.
         items: The items.
         points: Their points.
         quantities: Their quantities.
         before: What they had when the page was read.
+        as_of: The workflow's time, which says which lots may leave.
 
     Returns:
         How many were changed, and whether an item fell below its reorder point by this.
@@ -327,15 +343,50 @@ def set_points(
         return 0, False
     warehouse_ids, product_ids, *numbers = (bigints(column) for column in zip(*changed, strict=True))
     # Planned for a few rows and by key, the update finds each item by its key, whatever the table's size.
-    were_below, [(written, *now_below)] = send(
+    were_below, [(written, *now_below)], tracked = send(
         connection,
         [
             lock_many(warehouse_ids, product_ids),
-            Statement(_SET_POINTS, (warehouse_ids, product_ids, *numbers)),
+            Statement(_SET_POINTS, (warehouse_ids, product_ids, *numbers, *values_of(operation))),
+            Statement(_TRACKED, (warehouse_ids, product_ids)),
         ],
     )
     are_below = set(zip(*(each or () for each in now_below), strict=True))
-    return written, not are_below <= set(were_below)
+    # Whether a tracked item is below its point its row doesn't say, but the level that is told does.
+    if others := are_below.symmetric_difference(were_below).union(tuple(key) for key in tracked):
+        tell_levels(connection, operation, (ItemKey(*each) for each in others))
+    fell_below = not are_below <= set(were_below)
+    if tracked and not fell_below:
+        points_of = {ItemKey(place, product): point for place, product, point, _ in changed}
+        fell_below = _fell_below_by_lots(connection, as_of, {ItemKey(*key) for key in tracked}, points_of, before)
+    return written, fell_below
+
+
+def _fell_below_by_lots(
+    connection: Connection,
+    as_of: datetime,
+    tracked: Collection[ItemKey],
+    points: Mapping[ItemKey, int],
+    before: Mapping[ItemKey, PointAndQuantity],
+) -> bool:
+    """Whether one of these items is below its new point, and wasn't below the old one, by what can be sold in time.
+
+    That is less than their rows show: without lots that may not leave, and what will expire before it can be sold.
+    """
+    known, products_of = inventory_items.c, {item.product_id for item in tracked}
+    available = (
+        select(known.warehouse_id, known.product_id, available_at(connection, as_of))
+        .join_from(inventory_items, warehouses, warehouses.c.warehouse_id == known.warehouse_id)
+        .where(known.is_tracked, known.product_id.in_(products_of))
+    )
+    perishing = read_perishing(connection, as_of, product_ids=products_of)
+    for place, product, units in connection.execute(available):
+        item = ItemKey(place, product)
+        if item in tracked:
+            to_sell, point = units - (perishing[item].units() if item in perishing else 0), before[item][0]
+            if to_sell < points[item] and (point is None or to_sell >= point):
+                return True
+    return False
 
 
 def insert_plans(connection: Connection, items: Sequence[ItemKey], columns: Mapping[str, Any], as_of: datetime) -> None:
@@ -357,9 +408,17 @@ def insert_plans(connection: Connection, items: Sequence[ItemKey], columns: Mapp
     send(connection, [Statement(_INSERT_PLANS, (as_of, *arrays, *alike, *min(items), *max(items)))])
 
 
-def set_planning(connection: Connection, item: ItemKey, **values: Any) -> None:
-    """Change how an item is planned. The caller has locked it."""
-    connection.execute(update(inventory_items).where(is_item(item)).values(**values))
+def set_planning(connection: Connection, operation: Operation, item: ItemKey, **values: Any) -> None:
+    """Change how an item is planned, and tell its point if that has changed. The caller has locked it."""
+    columns = inventory_items.c
+    told = (columns.reorder_point, columns.reorder_quantity, columns.is_tracked, columns.is_below_reorder_point)
+    *before, is_tracked, was_below = connection.execute(select(*told).where(is_item(item))).one()
+    changed = update(inventory_items).where(is_item(item)).values(**values).returning(*told)
+    *now, _, is_below = connection.execute(changed).one()
+    if now != before:
+        tell_points(connection, operation, [item])
+    if is_below != was_below or (is_tracked and now != before):
+        tell_levels(connection, operation, [item])
 
 
 def is_item(item: ItemKey) -> ColumnElement[bool]:
@@ -388,8 +447,13 @@ def has_plan(
     return conditions
 
 
-def read_plans(connection: Connection, conditions: Sequence[ColumnElement[bool]], most: int) -> list[dict[str, Any]]:
-    """Items with their points, and the numbers behind those that are planned automatically; by SKU and warehouse."""
+def read_plans(
+    connection: Connection, conditions: Sequence[ColumnElement[bool]], most: int, as_of: datetime
+) -> list[dict[str, Any]]:
+    """Items with their points, and the numbers behind those that are planned automatically; by SKU and warehouse.
+
+    What is available of them is so at ``as_of``: lots that may not leave by then aren't.
+    """
     shown = [
         name for name in _NUMBERS if name not in ("supplier_id", "service_level", "reorder_point", "reorder_quantity")
     ]
@@ -410,7 +474,7 @@ def read_plans(connection: Connection, conditions: Sequence[ColumnElement[bool]]
             inventory_items.c.planning,
             inventory_items.c.reorder_point,
             inventory_items.c.reorder_quantity,
-            inventory_items.c.quantity_available,
+            available_at(connection, as_of).label("quantity_available"),
             suppliers.c.name.label("supplier"),
             *behind,
         )

@@ -34,6 +34,7 @@ reservations = Table(
     *origin(),
     *closing(),
     Column("sourced_line", Integer),
+    Column("minimum_days_left", Integer),
     item_key("reservations_item"),
     Index("reservations_by_reference", "reference_type", "reference_id"),
     Index("reservations_by_item", "warehouse_id", "product_id", "created_at"),

@@ -6,8 +6,13 @@ CREATE TABLE adjustment_lines (
     product_id bigint NOT NULL,
     quantity bigint NOT NULL,
     unit_cost numeric(18,6),
+    lot_number text,
+    expires_on date,
+    best_before date,
+    made_on date,
     CONSTRAINT adjustment_lines_pkey PRIMARY KEY (adjustment_id, line_number),
     CONSTRAINT adjustment_lines_line_number_check CHECK (line_number > 0),
+    CONSTRAINT adjustment_lines_lot CHECK (lot_number IS NOT NULL OR num_nonnulls(expires_on, best_before, made_on) = 0),
     CONSTRAINT adjustment_lines_quantity_check CHECK (quantity <> 0),
     CONSTRAINT adjustment_lines_unit_cost_check CHECK (unit_cost >= 0::numeric),
     CONSTRAINT adjustment_lines_adjustment_id_fkey FOREIGN KEY (adjustment_id) REFERENCES adjustments(adjustment_id),
@@ -126,13 +131,14 @@ CREATE TABLE cycle_count_entries (
     counted_at timestamp with time zone NOT NULL,
     last_correction bigint DEFAULT 0 NOT NULL,
     operation_id text NOT NULL,
-    CONSTRAINT cycle_count_entries_pkey PRIMARY KEY (count_id, product_id, entry_number),
+    lot_number text DEFAULT ''::text NOT NULL,
+    CONSTRAINT cycle_count_entries_pkey PRIMARY KEY (count_id, product_id, lot_number, entry_number),
     CONSTRAINT cycle_count_entries_counted_quantity_check CHECK (counted_quantity >= 0),
     CONSTRAINT cycle_count_entries_entry_number_check CHECK (entry_number > 0),
     CONSTRAINT cycle_count_entries_system_quantity_check CHECK (system_quantity >= 0),
-    CONSTRAINT cycle_count_entries_line FOREIGN KEY (count_id, product_id) REFERENCES cycle_count_lines(count_id, product_id)
+    CONSTRAINT cycle_count_entries_line FOREIGN KEY (count_id, product_id, lot_number) REFERENCES cycle_count_lines(count_id, product_id, lot_number)
 );
-CREATE UNIQUE INDEX cycle_count_entries_distinct ON cycle_count_entries USING btree (count_id, product_id, lower(counted_by));
+CREATE UNIQUE INDEX cycle_count_entries_distinct ON cycle_count_entries USING btree (count_id, product_id, lot_number, lower(counted_by));
 GRANT INSERT, SELECT ON cycle_count_entries TO stockkeeper_worker;
 
 CREATE TABLE cycle_count_lines (
@@ -150,7 +156,11 @@ CREATE TABLE cycle_count_lines (
     posted_at timestamp with time zone,
     posted_by text,
     would_end jsonb DEFAULT '[]'::jsonb NOT NULL,
-    CONSTRAINT cycle_count_lines_pkey PRIMARY KEY (count_id, product_id),
+    lot_number text DEFAULT ''::text NOT NULL,
+    expires_on date,
+    best_before date,
+    made_on date,
+    CONSTRAINT cycle_count_lines_pkey PRIMARY KEY (count_id, product_id, lot_number),
     CONSTRAINT cycle_count_lines_place UNIQUE (count_id, line_number),
     CONSTRAINT cycle_count_lines_count_class_check CHECK (count_class = ANY (ARRAY['A'::text, 'B'::text, 'C'::text])),
     CONSTRAINT cycle_count_lines_counted CHECK (
@@ -163,6 +173,7 @@ CREATE TABLE cycle_count_lines (
     CONSTRAINT cycle_count_lines_end_holds_by_approval CHECK (status <> 'POSTED'::text OR approved_by IS NOT NULL OR would_end = '[]'::jsonb),
     CONSTRAINT cycle_count_lines_have_a_cause CHECK (status <> 'POSTED'::text OR counted_quantity = system_quantity OR root_cause IS NOT NULL),
     CONSTRAINT cycle_count_lines_line_number_check CHECK (line_number > 0),
+    CONSTRAINT cycle_count_lines_lot CHECK (lot_number <> ''::text OR num_nonnulls(expires_on, best_before, made_on) = 0),
     CONSTRAINT cycle_count_lines_not_own CHECK (approved_by IS NULL OR is_approved(1, ARRAY[approved_by], ARRAY[counted_by])),
     CONSTRAINT cycle_count_lines_posted CHECK ((status = 'POSTED'::text) = (posted_at IS NOT NULL) AND (posted_at IS NULL) = (posted_by IS NULL)),
     CONSTRAINT cycle_count_lines_status_check CHECK (status = ANY (ARRAY['COUNTING'::text, 'REVIEW'::text, 'POSTED'::text, 'CANCELLED'::text])),
@@ -253,6 +264,44 @@ CREATE TABLE difference_approvals (
 CREATE INDEX difference_approvals_of ON difference_approvals USING btree (document_type, document_number);
 GRANT INSERT, SELECT ON difference_approvals TO stockkeeper_worker;
 
+CREATE TABLE event_log (
+    is_this boolean DEFAULT true NOT NULL,
+    last_number bigint DEFAULT 0 NOT NULL,
+    forgotten_number bigint DEFAULT 0 NOT NULL,
+    looked_from bigint DEFAULT 0 NOT NULL,
+    marked_id bigint,
+    marked_by bigint,
+    CONSTRAINT event_log_pkey PRIMARY KEY (is_this),
+    CONSTRAINT event_log_check CHECK (forgotten_number >= 0 AND forgotten_number <= last_number),
+    CONSTRAINT event_log_check1 CHECK (marked_id > looked_from),
+    CONSTRAINT event_log_is_this_check CHECK (is_this),
+    CONSTRAINT event_log_last_number_check CHECK (last_number >= 0),
+    CONSTRAINT event_log_looked_from_check CHECK (looked_from >= 0)
+);
+GRANT SELECT ON event_log TO stockkeeper_worker;
+
+CREATE TABLE events (
+    number bigint NOT NULL,
+    kind text NOT NULL,
+    subject text NOT NULL,
+    warehouse_id bigint,
+    product_id bigint,
+    data jsonb NOT NULL,
+    happened_at timestamp with time zone NOT NULL,
+    performed_by text NOT NULL,
+    reason text,
+    operation_id text NOT NULL,
+    workflow_id text NOT NULL,
+    run_id text NOT NULL,
+    CONSTRAINT events_pkey PRIMARY KEY (number),
+    CONSTRAINT events_kind_check CHECK (kind <> ''::text),
+    CONSTRAINT events_number_check CHECK (number > 0),
+    CONSTRAINT events_subject_check CHECK (subject <> ''::text)
+);
+CREATE TRIGGER events_append_only BEFORE UPDATE OR TRUNCATE ON events
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_the_past();
+GRANT SELECT ON events TO stockkeeper_worker;
+
 CREATE TABLE former_skus (
     former_sku_id bigint GENERATED ALWAYS AS IDENTITY,
     sku text NOT NULL,
@@ -331,6 +380,105 @@ CREATE TABLE imported_files (
 CREATE INDEX imported_files_by_kind ON imported_files USING btree (kind, "position");
 GRANT INSERT, SELECT ON imported_files TO stockkeeper_worker;
 
+CREATE TABLE inspection_decision_lines (
+    inspection_id bigint NOT NULL,
+    decision_id text NOT NULL,
+    line_number integer NOT NULL,
+    quantity bigint NOT NULL,
+    CONSTRAINT inspection_decision_lines_pkey PRIMARY KEY (inspection_id, decision_id, line_number),
+    CONSTRAINT inspection_decision_lines_quantity_check CHECK (quantity > 0),
+    CONSTRAINT inspection_decision_lines_line FOREIGN KEY (inspection_id, line_number) REFERENCES inspection_lines(inspection_id, line_number),
+    CONSTRAINT inspection_decision_lines_of FOREIGN KEY (inspection_id, decision_id) REFERENCES inspection_decisions(inspection_id, decision_id)
+);
+CREATE CONSTRAINT TRIGGER inspection_decision_lines_are_in_their_line AFTER INSERT ON inspection_decision_lines DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_the_inspection_to_be_its_decisions();
+GRANT INSERT, SELECT ON inspection_decision_lines TO stockkeeper_worker;
+
+CREATE TABLE inspection_decisions (
+    inspection_id bigint NOT NULL,
+    decision_id text NOT NULL,
+    outcome text NOT NULL,
+    requested_by text NOT NULL,
+    decided_by text NOT NULL,
+    decided_at timestamp with time zone NOT NULL,
+    root_cause text,
+    reason text,
+    operation_id text NOT NULL,
+    CONSTRAINT inspection_decisions_pkey PRIMARY KEY (inspection_id, decision_id),
+    CONSTRAINT inspection_decisions_decision_id_check CHECK (decision_id <> ''::text),
+    CONSTRAINT inspection_decisions_have_a_cause CHECK ((outcome = 'SCRAPPED'::text) = (root_cause IS NOT NULL) AND (outcome <> 'SCRAPPED'::text OR reason IS NOT NULL)),
+    CONSTRAINT inspection_decisions_not_own CHECK (is_approved(1, ARRAY[decided_by], ARRAY[requested_by])),
+    CONSTRAINT inspection_decisions_outcome_check CHECK (outcome = ANY (ARRAY['RELEASED'::text, 'SCRAPPED'::text])),
+    CONSTRAINT inspection_decisions_of FOREIGN KEY (inspection_id, requested_by) REFERENCES inspections(inspection_id, requested_by)
+);
+CREATE CONSTRAINT TRIGGER inspection_decisions_are_booked AFTER INSERT ON inspection_decisions DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_the_scrapped_to_be_booked();
+GRANT INSERT, SELECT ON inspection_decisions TO stockkeeper_worker;
+
+CREATE TABLE inspection_lines (
+    inspection_id bigint NOT NULL,
+    line_number integer NOT NULL,
+    product_id bigint NOT NULL,
+    lot_number text,
+    quantity bigint NOT NULL,
+    unit_cost numeric(18,6),
+    released bigint DEFAULT 0 NOT NULL,
+    scrapped bigint DEFAULT 0 NOT NULL,
+    brought bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT inspection_lines_pkey PRIMARY KEY (inspection_id, line_number),
+    CONSTRAINT inspection_lines_brought_check CHECK (brought = 0 OR brought = quantity),
+    CONSTRAINT inspection_lines_decided_once CHECK ((released + scrapped) <= quantity),
+    CONSTRAINT inspection_lines_line_number_check CHECK (line_number > 0),
+    CONSTRAINT inspection_lines_quantity_check CHECK (quantity > 0),
+    CONSTRAINT inspection_lines_released_check CHECK (released >= 0),
+    CONSTRAINT inspection_lines_scrapped_check CHECK (scrapped >= 0),
+    CONSTRAINT inspection_lines_unit_cost_check CHECK (unit_cost >= 0::numeric),
+    CONSTRAINT inspection_lines_inspection_id_fkey FOREIGN KEY (inspection_id) REFERENCES inspections(inspection_id),
+    CONSTRAINT inspection_lines_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id)
+);
+CREATE INDEX inspection_lines_open ON inspection_lines USING btree (product_id) WHERE (released + scrapped) < quantity;
+CREATE CONSTRAINT TRIGGER inspection_lines_are_set_aside AFTER INSERT OR UPDATE ON inspection_lines DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_inspected_units_to_be_set_aside();
+CREATE CONSTRAINT TRIGGER inspection_lines_are_their_decisions AFTER INSERT OR UPDATE ON inspection_lines DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_the_inspection_to_be_its_decisions();
+GRANT INSERT, SELECT, UPDATE ON inspection_lines TO stockkeeper_worker;
+
+CREATE TABLE inspections (
+    inspection_id bigint GENERATED ALWAYS AS IDENTITY,
+    inspection_number text NOT NULL,
+    warehouse_id bigint NOT NULL,
+    status text DEFAULT 'OPEN'::text NOT NULL,
+    state text NOT NULL,
+    reason text NOT NULL,
+    requested_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    remind_after_hours double precision NOT NULL,
+    due_after_hours double precision NOT NULL,
+    closed_at timestamp with time zone,
+    closed_by text,
+    closed_reason text,
+    operation_id text NOT NULL,
+    workflow_id text NOT NULL,
+    run_id text NOT NULL,
+    CONSTRAINT inspections_pkey PRIMARY KEY (inspection_id),
+    CONSTRAINT inspections_inspection_number_key UNIQUE (inspection_number),
+    CONSTRAINT inspections_set_aside_by UNIQUE (inspection_id, requested_by),
+    CONSTRAINT inspections_closed CHECK ((status = 'OPEN'::text) = (closed_at IS NULL) AND (closed_at IS NULL) = (closed_by IS NULL)),
+    CONSTRAINT inspections_due_after_hours_check CHECK (due_after_hours > 0::double precision),
+    CONSTRAINT inspections_inspection_number_check CHECK (inspection_number <> ''::text),
+    CONSTRAINT inspections_remind_after_hours_check CHECK (remind_after_hours > 0::double precision),
+    CONSTRAINT inspections_state_check CHECK (state = ANY (ARRAY['QUARANTINE'::text, 'DAMAGED'::text, 'QUALITY_CONTROL'::text, 'SAFETY'::text])),
+    CONSTRAINT inspections_status_check CHECK (status = ANY (ARRAY['OPEN'::text, 'DONE'::text])),
+    CONSTRAINT inspections_warehouse_id_fkey FOREIGN KEY (warehouse_id) REFERENCES warehouses(warehouse_id)
+);
+CREATE INDEX inspections_folded ON inspections USING btree (lower(inspection_number));
+CREATE INDEX inspections_open ON inspections USING btree (warehouse_id) WHERE status = 'OPEN'::text;
+CREATE TRIGGER inspections_are_kept_here AFTER INSERT ON inspections REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_warehouses_elsewhere();
+CREATE CONSTRAINT TRIGGER inspections_are_their_decisions AFTER INSERT OR UPDATE ON inspections DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_the_inspection_to_be_its_decisions();
+GRANT INSERT, SELECT, UPDATE ON inspections TO stockkeeper_worker;
+
 CREATE TABLE inventory_items (
     item_id bigint GENERATED ALWAYS AS IDENTITY,
     product_id bigint NOT NULL,
@@ -344,15 +492,18 @@ CREATE TABLE inventory_items (
     planning text DEFAULT 'auto'::text NOT NULL,
     last_count_was_off boolean DEFAULT false NOT NULL,
     quantity_buffer bigint DEFAULT 0 NOT NULL,
-    quantity_available bigint GENERATED ALWAYS AS (((quantity_on_hand - quantity_reserved) - quantity_buffer)) STORED,
-    is_below_reorder_point boolean GENERATED ALWAYS AS (COALESCE((((quantity_on_hand - quantity_reserved) - quantity_buffer) < reorder_point), false)) STORED NOT NULL,
+    is_tracked boolean DEFAULT false NOT NULL,
+    quantity_unavailable bigint DEFAULT 0 NOT NULL,
+    quantity_available bigint GENERATED ALWAYS AS ((((quantity_on_hand - quantity_reserved) - quantity_buffer) - quantity_unavailable)) STORED,
+    is_below_reorder_point boolean GENERATED ALWAYS AS (COALESCE(((((quantity_on_hand - quantity_reserved) - quantity_buffer) - quantity_unavailable) < reorder_point), false)) STORED NOT NULL,
     CONSTRAINT inventory_items_pkey PRIMARY KEY (item_id),
     CONSTRAINT inventory_items_item_key UNIQUE (warehouse_id, product_id),
-    CONSTRAINT inventory_items_never_oversold CHECK (quantity_reserved <= quantity_on_hand),
+    CONSTRAINT inventory_items_never_oversold CHECK ((quantity_reserved + quantity_unavailable) <= quantity_on_hand),
     CONSTRAINT inventory_items_planning_check CHECK (planning = ANY (ARRAY['auto'::text, 'manual'::text])),
     CONSTRAINT inventory_items_quantity_buffer_check CHECK (quantity_buffer >= 0),
     CONSTRAINT inventory_items_quantity_on_hand_check CHECK (quantity_on_hand >= 0),
     CONSTRAINT inventory_items_quantity_reserved_check CHECK (quantity_reserved >= 0),
+    CONSTRAINT inventory_items_quantity_unavailable_check CHECK (quantity_unavailable >= 0),
     CONSTRAINT inventory_items_reorder_point_check CHECK (reorder_point >= 0),
     CONSTRAINT inventory_items_reorder_quantity_check CHECK (reorder_quantity > 0),
     CONSTRAINT inventory_items_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id),
@@ -360,12 +511,19 @@ CREATE TABLE inventory_items (
 ) WITH (fillfactor=80);
 CREATE INDEX inventory_items_below ON inventory_items USING btree (warehouse_id, product_id) WHERE is_below_reorder_point;
 CREATE INDEX inventory_items_product ON inventory_items USING btree (product_id);
+CREATE INDEX inventory_items_tracked ON inventory_items USING btree (warehouse_id, product_id) WHERE is_tracked;
 CREATE TRIGGER inventory_items_are_kept_here AFTER INSERT ON inventory_items REFERENCING NEW TABLE AS written
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_warehouses_elsewhere();
+CREATE CONSTRAINT TRIGGER inventory_items_are_their_lots AFTER UPDATE ON inventory_items DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (new.is_tracked) EXECUTE FUNCTION require_the_item_to_be_its_lots();
 CREATE CONSTRAINT TRIGGER inventory_items_begin_with_a_movement AFTER INSERT ON inventory_items DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (new.quantity_on_hand <> 0) EXECUTE FUNCTION require_on_hand_to_be_the_ledger();
+CREATE CONSTRAINT TRIGGER inventory_items_have_a_state AFTER UPDATE OF quantity_unavailable ON inventory_items DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (old.quantity_unavailable <> new.quantity_unavailable) EXECUTE FUNCTION require_unavailable_units_to_have_a_state();
 CREATE TRIGGER inventory_items_keep_their_point AFTER UPDATE OF reorder_point ON inventory_items
     FOR EACH ROW WHEN (old.reorder_point IS DISTINCT FROM new.reorder_point) EXECUTE FUNCTION keep_the_reorder_point();
+CREATE TRIGGER inventory_items_know_whether_they_are_tracked BEFORE INSERT ON inventory_items
+    FOR EACH ROW EXECUTE FUNCTION know_whether_it_is_tracked();
 CREATE CONSTRAINT TRIGGER inventory_items_need_a_movement AFTER UPDATE OF quantity_on_hand ON inventory_items DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (old.quantity_on_hand IS DISTINCT FROM new.quantity_on_hand) EXECUTE FUNCTION require_on_hand_to_be_the_ledger();
 CREATE TRIGGER inventory_items_tell_who_waits AFTER UPDATE ON inventory_items
@@ -456,6 +614,70 @@ CREATE TABLE item_plans (
 );
 GRANT INSERT, SELECT, UPDATE ON item_plans TO stockkeeper_worker;
 
+CREATE TABLE lot_items (
+    warehouse_id bigint NOT NULL,
+    product_id bigint NOT NULL,
+    lot_number text NOT NULL,
+    quantity_on_hand bigint DEFAULT 0 NOT NULL,
+    quantity_reserved bigint DEFAULT 0 NOT NULL,
+    quantity_unavailable bigint DEFAULT 0 NOT NULL,
+    last_moved_at timestamp with time zone,
+    told_expiring_at timestamp with time zone,
+    told_expired_at timestamp with time zone,
+    CONSTRAINT lot_items_pkey PRIMARY KEY (warehouse_id, product_id, lot_number),
+    CONSTRAINT lot_items_never_oversold CHECK ((quantity_reserved + quantity_unavailable) <= quantity_on_hand),
+    CONSTRAINT lot_items_quantity_on_hand_check CHECK (quantity_on_hand >= 0),
+    CONSTRAINT lot_items_quantity_reserved_check CHECK (quantity_reserved >= 0),
+    CONSTRAINT lot_items_quantity_unavailable_check CHECK (quantity_unavailable >= 0),
+    CONSTRAINT lot_items_item FOREIGN KEY (warehouse_id, product_id) REFERENCES inventory_items(warehouse_id, product_id),
+    CONSTRAINT lot_items_lot FOREIGN KEY (product_id, lot_number) REFERENCES lots(product_id, lot_number)
+) WITH (fillfactor=80);
+CREATE INDEX lot_items_by_lot ON lot_items USING btree (product_id, lot_number);
+CREATE INDEX lot_items_on_hand ON lot_items USING btree (warehouse_id, product_id) WHERE quantity_on_hand > 0;
+CREATE CONSTRAINT TRIGGER lot_items_are_of_their_item AFTER INSERT OR UPDATE ON lot_items DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_the_item_to_be_its_lots();
+CREATE CONSTRAINT TRIGGER lot_items_are_one_unit_of_a_serial AFTER INSERT OR UPDATE OF quantity_on_hand ON lot_items DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (new.quantity_on_hand > 0) EXECUTE FUNCTION require_a_serial_to_be_one_unit();
+CREATE CONSTRAINT TRIGGER lot_items_have_a_state AFTER UPDATE OF quantity_unavailable ON lot_items DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (old.quantity_unavailable <> new.quantity_unavailable) EXECUTE FUNCTION require_unavailable_units_of_a_lot_to_have_a_state();
+CREATE CONSTRAINT TRIGGER lot_items_need_a_movement AFTER INSERT OR UPDATE OF quantity_on_hand ON lot_items DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_the_lot_to_be_its_movements();
+GRANT INSERT, SELECT, UPDATE ON lot_items TO stockkeeper_worker;
+
+CREATE TABLE lots (
+    product_id bigint NOT NULL,
+    lot_number text NOT NULL,
+    expires_on date,
+    best_before date,
+    made_on date,
+    supplier_id bigint,
+    receipt text,
+    status text DEFAULT 'AVAILABLE'::text NOT NULL,
+    status_reason text,
+    status_since timestamp with time zone,
+    status_by text,
+    created_at timestamp with time zone NOT NULL,
+    created_by text NOT NULL,
+    operation_id text NOT NULL,
+    recall_number text,
+    CONSTRAINT lots_pkey PRIMARY KEY (product_id, lot_number),
+    CONSTRAINT lots_have_a_reason CHECK (status = 'AVAILABLE'::text OR num_nulls(status_reason, status_since, status_by) = 0),
+    CONSTRAINT lots_lot_number_check CHECK (lot_number <> ''::text),
+    CONSTRAINT lots_made_before CHECK (made_on <= LEAST(expires_on, best_before)),
+    CONSTRAINT lots_recalled CHECK (recall_number IS NULL OR status = 'BLOCKED'::text),
+    CONSTRAINT lots_status_check CHECK (status = ANY (ARRAY['AVAILABLE'::text, 'QUARANTINED'::text, 'BLOCKED'::text])),
+    CONSTRAINT lots_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id),
+    CONSTRAINT lots_supplier_id_fkey FOREIGN KEY (supplier_id) REFERENCES suppliers(supplier_id)
+);
+CREATE INDEX lots_by_expiry ON lots USING btree (COALESCE(expires_on, best_before)) WHERE COALESCE(expires_on, best_before) IS NOT NULL;
+CREATE INDEX lots_by_number ON lots USING btree (lot_number);
+CREATE UNIQUE INDEX lots_in_any_case ON lots USING btree (product_id, lower(lot_number));
+CREATE CONSTRAINT TRIGGER lots_are_stopped AFTER UPDATE OF status ON lots DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (old.status <> new.status) EXECUTE FUNCTION require_the_lot_to_be_stopped();
+CREATE TRIGGER lots_tell_who_waits AFTER UPDATE OF status, expires_on, best_before ON lots
+    FOR EACH ROW EXECUTE FUNCTION tell_who_waits();
+GRANT INSERT, SELECT, UPDATE ON lots TO stockkeeper_worker;
+
 CREATE TABLE moved_runs (
     workflow_id text NOT NULL,
     warehouse_id bigint NOT NULL,
@@ -481,6 +703,27 @@ CREATE TABLE operations (
 CREATE INDEX operations_by_age ON operations USING btree (created_at);
 GRANT DELETE, INSERT, SELECT, UPDATE ON operations TO stockkeeper_worker;
 
+CREATE TABLE outbox (
+    outbox_id bigint GENERATED ALWAYS AS IDENTITY,
+    kind text NOT NULL,
+    subject text NOT NULL,
+    warehouse_id bigint,
+    product_id bigint,
+    data jsonb NOT NULL,
+    happened_at timestamp with time zone NOT NULL,
+    performed_by text NOT NULL,
+    reason text,
+    operation_id text NOT NULL,
+    workflow_id text NOT NULL,
+    run_id text NOT NULL,
+    CONSTRAINT outbox_pkey PRIMARY KEY (outbox_id),
+    CONSTRAINT outbox_kind_check CHECK (kind <> ''::text),
+    CONSTRAINT outbox_subject_check CHECK (subject <> ''::text)
+) WITH (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000, autovacuum_vacuum_insert_scale_factor=0, autovacuum_vacuum_insert_threshold=50000, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=50000);
+CREATE TRIGGER outbox_after_a_transaction_id BEFORE INSERT ON outbox
+    FOR EACH STATEMENT EXECUTE FUNCTION have_a_transaction_id();
+GRANT INSERT, SELECT ON outbox TO stockkeeper_worker;
+
 CREATE TABLE plan_months (
     warehouse_id bigint NOT NULL,
     product_id bigint NOT NULL,
@@ -502,6 +745,30 @@ CREATE TABLE plan_months (
 CREATE INDEX plan_months_open ON plan_months USING btree (month) WHERE units IS NULL;
 GRANT INSERT, SELECT, UPDATE ON plan_months TO stockkeeper_worker;
 
+CREATE TABLE product_barcodes (
+    barcode text NOT NULL,
+    product_id bigint NOT NULL,
+    unit text NOT NULL,
+    quantity bigint NOT NULL,
+    CONSTRAINT product_barcodes_pkey PRIMARY KEY (barcode),
+    CONSTRAINT product_barcodes_barcode_check CHECK (barcode <> ''::text AND barcode = btrim(barcode) AND barcode !~ '[[:cntrl:]]'::text),
+    CONSTRAINT product_barcodes_gtin CHECK (
+        CASE
+            WHEN barcode ~ '^[0-9]{14}$'::text THEN ((3 * (substr(barcode, 1, 1)::integer + substr(barcode, 3, 1)::integer + substr(barcode, 5, 1)::integer + substr(barcode, 7, 1)::integer + substr(barcode, 9, 1)::integer + substr(barcode, 11, 1)::integer + substr(barcode, 13, 1)::integer) + substr(barcode, 2, 1)::integer + substr(barcode, 4, 1)::integer + substr(barcode, 6, 1)::integer + substr(barcode, 8, 1)::integer + substr(barcode, 10, 1)::integer + substr(barcode, 12, 1)::integer + substr(barcode, 14, 1)::integer) % 10) = 0
+            ELSE barcode !~ '^([0-9]{8}|[0-9]{12}|[0-9]{13})$'::text
+        END),
+    CONSTRAINT product_barcodes_quantity_check CHECK (quantity > 0),
+    CONSTRAINT product_barcodes_unit_check CHECK (unit ~ '^[^A-Z[:space:]]+$'::text),
+    CONSTRAINT product_barcodes_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id)
+);
+CREATE INDEX product_barcodes_barcode_in_any_case ON product_barcodes USING btree (lower(barcode));
+CREATE INDEX product_barcodes_product ON product_barcodes USING btree (product_id);
+CREATE TRIGGER product_barcodes_are_of_the_catalogue BEFORE INSERT OR DELETE OR UPDATE ON product_barcodes
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_another_catalogue();
+CREATE TRIGGER product_barcodes_have_no_twins BEFORE INSERT OR UPDATE OF barcode ON product_barcodes
+    FOR EACH ROW EXECUTE FUNCTION refuse_a_twin('barcode');
+GRANT DELETE, INSERT, SELECT, UPDATE ON product_barcodes TO stockkeeper_worker;
+
 CREATE TABLE product_suppliers (
     product_id bigint NOT NULL,
     supplier_id bigint NOT NULL,
@@ -516,6 +783,7 @@ CREATE TABLE product_suppliers (
     measured_lead_time_deviation_days numeric(12,6),
     last_unit_cost numeric(18,6),
     price_breaks jsonb,
+    minimum_days_at_receipt integer,
     CONSTRAINT product_suppliers_pkey PRIMARY KEY (product_id, supplier_id),
     CONSTRAINT product_suppliers_last_unit_cost_check CHECK (last_unit_cost >= 0::numeric),
     CONSTRAINT product_suppliers_lead_time_days_check CHECK (lead_time_days >= 0::numeric),
@@ -524,6 +792,7 @@ CREATE TABLE product_suppliers (
     CONSTRAINT product_suppliers_measured CHECK ((lead_times_measured = 0) = (measured_lead_time_days IS NULL) AND (lead_times_measured < 2) = (measured_lead_time_deviation_days IS NULL)),
     CONSTRAINT product_suppliers_measured_lead_time_days_check CHECK (measured_lead_time_days >= 0::numeric),
     CONSTRAINT product_suppliers_measured_lead_time_deviation_days_check CHECK (measured_lead_time_deviation_days >= 0::numeric),
+    CONSTRAINT product_suppliers_minimum_days_at_receipt_check CHECK (minimum_days_at_receipt >= 0),
     CONSTRAINT product_suppliers_minimum_order_quantity_check CHECK (minimum_order_quantity > 0),
     CONSTRAINT product_suppliers_pack_size_check CHECK (pack_size > 0),
     CONSTRAINT product_suppliers_price_breaks_check CHECK (are_price_breaks(price_breaks)),
@@ -533,11 +802,28 @@ CREATE TABLE product_suppliers (
 );
 CREATE UNIQUE INDEX product_suppliers_one_preferred ON product_suppliers USING btree (product_id) WHERE is_preferred;
 CREATE INDEX product_suppliers_supplier ON product_suppliers USING btree (supplier_id);
-CREATE TRIGGER product_suppliers_are_of_the_catalogue BEFORE DELETE OR UPDATE OF is_preferred, unit_cost, lead_time_days, lead_time_deviation_days, minimum_order_quantity, pack_size, price_breaks ON product_suppliers
+CREATE TRIGGER product_suppliers_are_of_the_catalogue BEFORE DELETE OR UPDATE OF is_preferred, unit_cost, lead_time_days, lead_time_deviation_days, minimum_order_quantity, pack_size, price_breaks, minimum_days_at_receipt ON product_suppliers
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_another_catalogue();
 CREATE TRIGGER product_suppliers_have_terms_of_the_catalogue BEFORE INSERT ON product_suppliers
     FOR EACH ROW EXECUTE FUNCTION require_terms_of_the_catalogue();
 GRANT INSERT, SELECT, UPDATE ON product_suppliers TO stockkeeper_worker;
+
+CREATE TABLE product_units (
+    product_unit_id bigint GENERATED ALWAYS AS IDENTITY,
+    product_id bigint NOT NULL,
+    unit text NOT NULL,
+    supplier_id bigint,
+    quantity bigint,
+    CONSTRAINT product_units_pkey PRIMARY KEY (product_unit_id),
+    CONSTRAINT product_units_key UNIQUE NULLS NOT DISTINCT (product_id, unit, supplier_id),
+    CONSTRAINT product_units_quantity_check CHECK (quantity > 0),
+    CONSTRAINT product_units_unit_check CHECK (unit <> ''::text AND unit = lower(unit)),
+    CONSTRAINT product_units_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id),
+    CONSTRAINT product_units_supplier_id_fkey FOREIGN KEY (supplier_id) REFERENCES suppliers(supplier_id)
+);
+CREATE TRIGGER product_units_are_of_the_catalogue BEFORE INSERT OR DELETE OR UPDATE ON product_units
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_another_catalogue();
+GRANT INSERT, SELECT, UPDATE ON product_units TO stockkeeper_worker;
 
 CREATE TABLE products (
     product_id bigint GENERATED BY DEFAULT AS IDENTITY,
@@ -550,9 +836,17 @@ CREATE TABLE products (
     weight_kg numeric(18,6),
     dimensions_cm jsonb,
     is_active boolean DEFAULT true NOT NULL,
+    tracking text DEFAULT 'NONE'::text NOT NULL,
+    minimum_days_left integer,
+    base_unit text DEFAULT 'EACH'::text NOT NULL,
+    minimum_days_at_receipt integer,
     CONSTRAINT products_pkey PRIMARY KEY (product_id),
     CONSTRAINT products_sku_key UNIQUE (sku),
+    CONSTRAINT products_base_unit_check CHECK (base_unit = ANY (ARRAY['EACH'::text, 'GRAM'::text, 'MILLILITRE'::text, 'MILLIMETRE'::text])),
+    CONSTRAINT products_minimum_days_at_receipt_check CHECK (minimum_days_at_receipt >= 0),
+    CONSTRAINT products_minimum_days_left_check CHECK (minimum_days_left >= 0),
     CONSTRAINT products_sku_check CHECK (sku <> ''::text),
+    CONSTRAINT products_tracking_check CHECK (tracking = ANY (ARRAY['NONE'::text, 'LOT'::text, 'SERIAL'::text])),
     CONSTRAINT products_unit_cost_check CHECK (unit_cost >= 0::numeric),
     CONSTRAINT products_unit_price_check CHECK (unit_price >= 0::numeric),
     CONSTRAINT products_weight_kg_check CHECK (weight_kg >= 0::numeric)
@@ -562,8 +856,14 @@ CREATE CONSTRAINT TRIGGER products_are_no_former_skus AFTER INSERT OR UPDATE OF 
     FOR EACH ROW EXECUTE FUNCTION require_a_sku_to_have_one_meaning();
 CREATE TRIGGER products_are_of_the_catalogue BEFORE INSERT OR DELETE OR UPDATE ON products
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_another_catalogue();
+CREATE TRIGGER products_are_tracked AFTER UPDATE OF tracking ON products
+    FOR EACH ROW WHEN (old.tracking <> new.tracking) EXECUTE FUNCTION follow_the_tracking();
+CREATE TRIGGER products_begin_to_be_tracked_without_stock AFTER UPDATE OF tracking ON products
+    FOR EACH ROW WHEN (old.tracking <> new.tracking) EXECUTE FUNCTION require_tracking_to_begin_without_stock();
 CREATE TRIGGER products_have_no_twins BEFORE INSERT OR UPDATE OF sku ON products
     FOR EACH ROW EXECUTE FUNCTION refuse_a_twin('sku');
+CREATE TRIGGER products_keep_their_base_unit BEFORE UPDATE OF base_unit ON products
+    FOR EACH ROW WHEN (old.base_unit <> new.base_unit) EXECUTE FUNCTION refuse_another_base_unit();
 GRANT INSERT, SELECT, UPDATE ON products TO stockkeeper_worker;
 
 CREATE TABLE purchase_order_amendments (
@@ -755,6 +1055,57 @@ CREATE CONSTRAINT TRIGGER purchase_orders_are_their_lines AFTER UPDATE OF total,
     FOR EACH ROW WHEN (old.total <> new.total OR old.version <> new.version) EXECUTE FUNCTION require_the_total_to_be_the_lines();
 GRANT INSERT, SELECT, UPDATE ON purchase_orders TO stockkeeper_worker;
 
+CREATE TABLE recall_lines (
+    recall_id bigint NOT NULL,
+    line_number integer NOT NULL,
+    product_id bigint NOT NULL,
+    lot_number text NOT NULL,
+    CONSTRAINT recall_lines_pkey PRIMARY KEY (recall_id, line_number),
+    CONSTRAINT recall_lines_line_number_check CHECK (line_number > 0),
+    CONSTRAINT recall_lines_lot FOREIGN KEY (product_id, lot_number) REFERENCES lots(product_id, lot_number),
+    CONSTRAINT recall_lines_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(product_id),
+    CONSTRAINT recall_lines_recall_id_fkey FOREIGN KEY (recall_id) REFERENCES recalls(recall_id)
+);
+CREATE INDEX recall_lines_by_lot ON recall_lines USING btree (product_id, lot_number);
+CREATE CONSTRAINT TRIGGER recall_lines_are_stopped AFTER INSERT ON recall_lines DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_the_lot_to_be_stopped();
+GRANT INSERT, SELECT ON recall_lines TO stockkeeper_worker;
+
+CREATE TABLE recalls (
+    recall_id bigint GENERATED ALWAYS AS IDENTITY,
+    recall_number text NOT NULL,
+    status text DEFAULT 'BLOCKED'::text NOT NULL,
+    requested_by text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    reason text NOT NULL,
+    warehouse_ids bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    stopped jsonb DEFAULT '[]'::jsonb NOT NULL,
+    in_transit jsonb DEFAULT '[]'::jsonb NOT NULL,
+    orders jsonb DEFAULT '[]'::jsonb NOT NULL,
+    orders_total bigint DEFAULT 0 NOT NULL,
+    figures jsonb DEFAULT '{}'::jsonb NOT NULL,
+    expected bigint DEFAULT 0 NOT NULL,
+    accounted bigint DEFAULT 0 NOT NULL,
+    looked_at timestamp with time zone,
+    released_by text,
+    closed_at timestamp with time zone,
+    closed_by text,
+    closed_reason text,
+    operation_id text NOT NULL,
+    workflow_id text NOT NULL,
+    run_id text NOT NULL,
+    CONSTRAINT recalls_pkey PRIMARY KEY (recall_id),
+    CONSTRAINT recalls_recall_number_key UNIQUE (recall_number),
+    CONSTRAINT recalls_are_looked_at CHECK (status = 'BLOCKED'::text OR looked_at IS NOT NULL),
+    CONSTRAINT recalls_closed CHECK ((status = 'BLOCKED'::text) = (closed_at IS NULL) AND (closed_at IS NULL) = (closed_by IS NULL) AND (closed_at IS NULL) = (closed_reason IS NULL)),
+    CONSTRAINT recalls_not_own CHECK (lower(released_by) <> lower(requested_by)),
+    CONSTRAINT recalls_recall_number_check CHECK (recall_number <> ''::text),
+    CONSTRAINT recalls_released CHECK ((status = 'RELEASED'::text) = (released_by IS NOT NULL)),
+    CONSTRAINT recalls_status_check CHECK (status = ANY (ARRAY['BLOCKED'::text, 'RELEASED'::text, 'CLOSED'::text]))
+);
+CREATE INDEX recalls_folded ON recalls USING btree (lower(recall_number));
+GRANT INSERT, SELECT, UPDATE ON recalls TO stockkeeper_worker;
+
 CREATE TABLE refused_demand (
     operation_id text NOT NULL,
     warehouse_id bigint NOT NULL,
@@ -809,6 +1160,26 @@ CREATE TABLE replenishment_cycles (
 CREATE INDEX replenishment_cycles_by_month ON replenishment_cycles USING btree (month);
 GRANT INSERT, SELECT, UPDATE ON replenishment_cycles TO stockkeeper_worker;
 
+CREATE TABLE reservation_lots (
+    reservation_id bigint NOT NULL,
+    warehouse_id bigint NOT NULL,
+    product_id bigint NOT NULL,
+    lot_number text NOT NULL,
+    quantity_held bigint NOT NULL,
+    quantity_fulfilled bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT reservation_lots_pkey PRIMARY KEY (reservation_id, lot_number),
+    CONSTRAINT reservation_lots_quantity_fulfilled_check CHECK (quantity_fulfilled >= 0),
+    CONSTRAINT reservation_lots_quantity_held_check CHECK (quantity_held >= 0),
+    CONSTRAINT reservation_lots_lot FOREIGN KEY (warehouse_id, product_id, lot_number) REFERENCES lot_items(warehouse_id, product_id, lot_number),
+    CONSTRAINT reservation_lots_reservation_id_fkey FOREIGN KEY (reservation_id) REFERENCES reservations(reservation_id)
+);
+CREATE INDEX reservation_lots_held ON reservation_lots USING btree (product_id, lot_number, warehouse_id) WHERE quantity_held > 0;
+CREATE CONSTRAINT TRIGGER reservation_lots_are_available AFTER INSERT OR UPDATE OF quantity_held ON reservation_lots DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (new.quantity_held > 0) EXECUTE FUNCTION require_held_lots_to_be_available();
+CREATE CONSTRAINT TRIGGER reservation_lots_are_their_line AFTER INSERT OR UPDATE ON reservation_lots DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_the_line_to_be_its_lots();
+GRANT INSERT, SELECT, UPDATE ON reservation_lots TO stockkeeper_worker;
+
 CREATE TABLE reservation_releases (
     reservation_id bigint NOT NULL,
     operation_id text NOT NULL,
@@ -848,10 +1219,12 @@ CREATE TABLE reservations (
     closed_reason text,
     quantity_released bigint DEFAULT 0 NOT NULL,
     sourced_line integer,
+    minimum_days_left integer,
     CONSTRAINT reservations_pkey PRIMARY KEY (reservation_id),
     CONSTRAINT reservations_closed_by_someone CHECK ((status = 'ACTIVE'::text) = (closed_at IS NULL) AND (closed_at IS NULL) = (closed_by IS NULL)),
     CONSTRAINT reservations_fulfilled_whole CHECK ((status = 'FULFILLED'::text) = ((quantity_fulfilled + quantity_released) = quantity)),
     CONSTRAINT reservations_fulfilled_within CHECK (quantity_fulfilled >= 0 AND quantity_released >= 0 AND (quantity_fulfilled + quantity_released) <= quantity),
+    CONSTRAINT reservations_minimum_days_left_check CHECK (minimum_days_left >= 0),
     CONSTRAINT reservations_quantity_check CHECK (quantity > 0),
     CONSTRAINT reservations_reference_type_check CHECK (reference_type = ANY (ARRAY['ORDER'::text, 'TRANSFER'::text])),
     CONSTRAINT reservations_sourced_line_check CHECK (sourced_line IS NULL OR sourced_line > 0 AND reference_type = 'ORDER'::text),
@@ -882,6 +1255,26 @@ CREATE CONSTRAINT TRIGGER return_inspection_lines_are_booked AFTER INSERT ON ret
     FOR EACH ROW EXECUTE FUNCTION require_the_return_to_be_booked();
 GRANT INSERT, SELECT ON return_inspection_lines TO stockkeeper_worker;
 
+CREATE TABLE return_inspection_lots (
+    return_id bigint NOT NULL,
+    inspection_id text NOT NULL,
+    line_number integer NOT NULL,
+    lot_number text NOT NULL,
+    restocked bigint NOT NULL,
+    scrapped bigint NOT NULL,
+    CONSTRAINT return_inspection_lots_pkey PRIMARY KEY (return_id, inspection_id, line_number, lot_number),
+    CONSTRAINT return_inspection_lots_restocked_check CHECK (restocked >= 0),
+    CONSTRAINT return_inspection_lots_scrapped_check CHECK (scrapped >= 0),
+    CONSTRAINT return_inspection_lots_something CHECK ((restocked + scrapped) > 0),
+    CONSTRAINT return_inspection_lots_line FOREIGN KEY (return_id, line_number, inspection_id) REFERENCES return_inspection_lines(return_id, line_number, inspection_id)
+);
+CREATE INDEX return_inspection_lots_by_lot ON return_inspection_lots USING btree (lot_number);
+CREATE TRIGGER return_inspection_lots_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON return_inspection_lots
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_the_past();
+CREATE CONSTRAINT TRIGGER return_inspection_lots_are_booked AFTER INSERT ON return_inspection_lots DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_the_lots_of_a_return_to_be_booked();
+GRANT INSERT, SELECT ON return_inspection_lots TO stockkeeper_worker;
+
 CREATE TABLE return_inspections (
     return_id bigint NOT NULL,
     inspection_id text NOT NULL,
@@ -902,8 +1295,13 @@ CREATE TABLE return_lines (
     quantity bigint NOT NULL,
     restocked bigint DEFAULT 0 NOT NULL,
     scrapped bigint DEFAULT 0 NOT NULL,
+    lot_number text,
+    expires_on date,
+    best_before date,
+    made_on date,
     CONSTRAINT return_lines_pkey PRIMARY KEY (return_id, line_number),
     CONSTRAINT return_lines_line_number_check CHECK (line_number > 0),
+    CONSTRAINT return_lines_lot CHECK (lot_number IS NOT NULL OR num_nonnulls(expires_on, best_before, made_on) = 0),
     CONSTRAINT return_lines_not_too_much CHECK ((restocked + scrapped) <= quantity),
     CONSTRAINT return_lines_quantity_check CHECK (quantity > 0),
     CONSTRAINT return_lines_restocked_check CHECK (restocked >= 0),
@@ -954,6 +1352,16 @@ CREATE TABLE schema_revisions (
 );
 GRANT SELECT ON schema_revisions TO stockkeeper_worker;
 
+CREATE TABLE stated_lots (
+    warehouse_id bigint NOT NULL,
+    product_id bigint NOT NULL,
+    lot_number text NOT NULL,
+    import_id text NOT NULL,
+    CONSTRAINT stated_lots_pkey PRIMARY KEY (warehouse_id, product_id, lot_number),
+    CONSTRAINT stated_lots_item FOREIGN KEY (warehouse_id, product_id) REFERENCES inventory_items(warehouse_id, product_id)
+);
+GRANT INSERT, SELECT, UPDATE ON stated_lots TO stockkeeper_worker;
+
 CREATE TABLE stated_quantities (
     warehouse_id bigint NOT NULL,
     product_id bigint NOT NULL,
@@ -978,6 +1386,8 @@ CREATE TABLE stock_movements (
     run_id text NOT NULL,
     created_at timestamp with time zone NOT NULL,
     occurred_at timestamp with time zone,
+    lot_number text,
+    lot_balance_after bigint,
     CONSTRAINT stock_movements_pkey PRIMARY KEY (movement_id),
     CONSTRAINT stock_movements_balance CHECK ((balance_after - quantity) >= 0),
     CONSTRAINT stock_movements_balance_after_check CHECK (balance_after >= 0),
@@ -989,21 +1399,29 @@ CREATE TABLE stock_movements (
             WHEN 'TRANSFER_OUT'::text THEN quantity < 0
             ELSE true
         END),
+    CONSTRAINT stock_movements_lot_balance CHECK ((lot_number IS NULL) = (lot_balance_after IS NULL) AND (lot_balance_after - quantity) >= 0),
+    CONSTRAINT stock_movements_lot_balance_after_check CHECK (lot_balance_after >= 0),
     CONSTRAINT stock_movements_movement_type_check CHECK (movement_type = ANY (ARRAY['PURCHASE'::text, 'SALE'::text, 'RETURN'::text, 'ADJUSTMENT'::text, 'TRANSFER_IN'::text, 'TRANSFER_OUT'::text])),
     CONSTRAINT stock_movements_occurred CHECK (occurred_at <= created_at),
     CONSTRAINT stock_movements_quantity_check CHECK (quantity <> 0),
-    CONSTRAINT stock_movements_item FOREIGN KEY (warehouse_id, product_id) REFERENCES inventory_items(warehouse_id, product_id)
+    CONSTRAINT stock_movements_item FOREIGN KEY (warehouse_id, product_id) REFERENCES inventory_items(warehouse_id, product_id),
+    CONSTRAINT stock_movements_lot FOREIGN KEY (warehouse_id, product_id, lot_number) REFERENCES lot_items(warehouse_id, product_id, lot_number)
 );
 CREATE INDEX stock_movements_booked_later ON stock_movements USING btree (warehouse_id, product_id, occurred_at) WHERE occurred_at IS NOT NULL;
 CREATE INDEX stock_movements_by_item ON stock_movements USING btree (warehouse_id, product_id, created_at, movement_id);
+CREATE INDEX stock_movements_by_lot ON stock_movements USING btree (product_id, lot_number, warehouse_id, created_at, movement_id) WHERE lot_number IS NOT NULL;
 CREATE INDEX stock_movements_by_reference ON stock_movements USING btree (reference_id);
 CREATE INDEX stock_movements_by_time ON stock_movements USING brin (created_at) WITH (pages_per_range='32', autosummarize='on');
 CREATE TRIGGER stock_movements_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON stock_movements
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_the_past();
 CREATE CONSTRAINT TRIGGER stock_movements_are_on_hand AFTER INSERT ON stock_movements DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION require_on_hand_to_be_the_ledger();
+CREATE CONSTRAINT TRIGGER stock_movements_are_on_hand_in_their_lot AFTER INSERT ON stock_movements DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (new.lot_number IS NOT NULL) EXECUTE FUNCTION require_the_lot_to_be_its_movements();
 CREATE CONSTRAINT TRIGGER stock_movements_follow_each_other AFTER INSERT ON stock_movements DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION require_the_movement_to_follow();
+CREATE CONSTRAINT TRIGGER stock_movements_follow_in_their_lot AFTER INSERT ON stock_movements DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (new.lot_number IS NOT NULL) EXECUTE FUNCTION require_the_movement_to_follow_in_its_lot();
 CREATE CONSTRAINT TRIGGER stock_movements_take_back AFTER INSERT ON stock_movements DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (new.movement_type = 'PURCHASE'::text AND new.quantity < 0) EXECUTE FUNCTION require_what_is_taken_back_to_be_booked();
 GRANT INSERT, SELECT ON stock_movements TO stockkeeper_worker;
@@ -1152,6 +1570,7 @@ CREATE TABLE transit_movements (
     run_id text NOT NULL,
     created_at timestamp with time zone NOT NULL,
     command_id text,
+    lot_number text,
     CONSTRAINT transit_movements_pkey PRIMARY KEY (transit_movement_id),
     CONSTRAINT transit_movements_balance_after_check CHECK (balance_after >= 0),
     CONSTRAINT transit_movements_command CHECK (command_id IS NULL OR (kind = ANY (ARRAY['DISPATCHED'::text, 'WRITTEN_OFF'::text]))),
@@ -1164,15 +1583,39 @@ CREATE TABLE transit_movements (
     CONSTRAINT transit_movements_receipt CHECK ((kind = ANY (ARRAY['RECEIVED'::text, 'DAMAGED'::text])) = (receipt_id IS NOT NULL)),
     CONSTRAINT transit_movements_line FOREIGN KEY (transfer_id, line_number) REFERENCES transfer_order_lines(transfer_id, line_number)
 );
+CREATE INDEX transit_movements_by_lot ON transit_movements USING btree (lot_number, transfer_id) WHERE lot_number IS NOT NULL;
 CREATE INDEX transit_movements_by_time ON transit_movements USING brin (created_at) WITH (autosummarize='on');
-CREATE UNIQUE INDEX transit_movements_once ON transit_movements USING btree (transfer_id, line_number, kind, COALESCE(receipt_id, operation_id));
+CREATE UNIQUE INDEX transit_movements_once ON transit_movements USING btree (transfer_id, line_number, kind, COALESCE(receipt_id, operation_id), COALESCE(lot_number, ''::text));
 CREATE TRIGGER transit_movements_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON transit_movements
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_the_past();
 CREATE TRIGGER transit_movements_are_on_a_line AFTER INSERT ON transit_movements REFERENCING NEW TABLE AS written
     FOR EACH STATEMENT EXECUTE FUNCTION require_movements_in_transit_to_be_on_a_line();
+CREATE TRIGGER transit_movements_have_left_in_their_lot AFTER INSERT ON transit_movements REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION require_lots_in_transit_to_have_left();
 CREATE CONSTRAINT TRIGGER transit_movements_were_held AFTER INSERT ON transit_movements DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (new.kind = 'DISPATCHED'::text) EXECUTE FUNCTION require_departures_to_be_from_the_hold();
+CREATE CONSTRAINT TRIGGER transit_movements_were_held_in_their_lot AFTER INSERT ON transit_movements DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (new.kind = 'DISPATCHED'::text AND new.lot_number IS NOT NULL) EXECUTE FUNCTION require_departures_to_be_of_held_lots();
 GRANT INSERT, SELECT ON transit_movements TO stockkeeper_worker;
+
+CREATE TABLE unavailable_stock (
+    warehouse_id bigint NOT NULL,
+    product_id bigint NOT NULL,
+    lot_number text DEFAULT ''::text NOT NULL,
+    state text NOT NULL,
+    quantity bigint NOT NULL,
+    CONSTRAINT unavailable_stock_pkey PRIMARY KEY (warehouse_id, product_id, lot_number, state),
+    CONSTRAINT unavailable_stock_quantity_check CHECK (quantity >= 0),
+    CONSTRAINT unavailable_stock_state_check CHECK (state = ANY (ARRAY['QUARANTINE'::text, 'DAMAGED'::text, 'QUALITY_CONTROL'::text, 'SAFETY'::text])),
+    CONSTRAINT unavailable_stock_item FOREIGN KEY (warehouse_id, product_id) REFERENCES inventory_items(warehouse_id, product_id)
+);
+CREATE CONSTRAINT TRIGGER unavailable_stock_is_inspected AFTER UPDATE ON unavailable_stock DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (new.quantity < old.quantity) EXECUTE FUNCTION require_inspected_units_to_be_set_aside();
+CREATE CONSTRAINT TRIGGER unavailable_stock_is_of_its_item AFTER INSERT OR UPDATE ON unavailable_stock DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION require_unavailable_units_to_have_a_state();
+CREATE CONSTRAINT TRIGGER unavailable_stock_is_of_its_lot AFTER INSERT OR UPDATE ON unavailable_stock DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (new.lot_number <> ''::text) EXECUTE FUNCTION require_unavailable_units_of_a_lot_to_have_a_state();
+GRANT INSERT, SELECT, UPDATE ON unavailable_stock TO stockkeeper_worker;
 
 CREATE TABLE waiting_lines (
     wait_id bigint NOT NULL,
@@ -1333,6 +1776,69 @@ AS $function$
 $function$;
 GRANT EXECUTE ON FUNCTION balance_at(bigint,bigint,timestamp with time zone) TO stockkeeper_worker;
 
+CREATE OR REPLACE FUNCTION base_unit_is_needed_by(product bigint)
+ RETURNS text
+ LANGUAGE sql
+ STABLE PARALLEL SAFE STRICT
+BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN (EXISTS ( SELECT
+                FROM inventory_items
+               WHERE ((inventory_items.product_id = base_unit_is_needed_by.product) AND ((inventory_items.last_moved_at IS NOT NULL) OR (inventory_items.quantity_on_hand <> 0))))) THEN 'its stock has moved'::text
+             WHEN (EXISTS ( SELECT
+                FROM (purchase_order_lines
+                  JOIN purchase_orders USING (po_id))
+               WHERE ((purchase_order_lines.product_id = base_unit_is_needed_by.product) AND (purchase_orders.status = ANY (ARRAY['DRAFT'::text, 'SUBMITTED'::text, 'CONFIRMED'::text]))))) THEN 'it is on an open purchase order'::text
+             WHEN (EXISTS ( SELECT
+                FROM waiting_lines
+               WHERE ((waiting_lines.product_id = base_unit_is_needed_by.product) AND waiting_lines.is_waiting))) THEN 'an order waits for it'::text
+             WHEN (EXISTS ( SELECT
+                FROM cycle_count_lines
+               WHERE ((cycle_count_lines.product_id = base_unit_is_needed_by.product) AND (cycle_count_lines.status = ANY (ARRAY['COUNTING'::text, 'REVIEW'::text]))))) THEN 'it is being counted'::text
+             WHEN (EXISTS ( SELECT
+                FROM (adjustments
+                  JOIN adjustment_lines USING (adjustment_id))
+               WHERE ((adjustments.status = 'PENDING'::text) AND (adjustment_lines.product_id = base_unit_is_needed_by.product)))) THEN 'an adjustment of it waits for approval'::text
+             WHEN (EXISTS ( SELECT
+                FROM (returns
+                  JOIN return_lines USING (return_id))
+               WHERE ((returns.status = 'EXPECTED'::text) AND (return_lines.product_id = base_unit_is_needed_by.product)))) THEN 'a return of it is expected'::text
+             WHEN (EXISTS ( SELECT
+                FROM (warehouses
+                  JOIN imported_demand USING (warehouse_id))
+               WHERE (imported_demand.product_id = base_unit_is_needed_by.product))) THEN 'demand of it was imported'::text
+             WHEN (EXISTS ( SELECT
+                FROM product_units
+               WHERE ((product_units.product_id = base_unit_is_needed_by.product) AND (product_units.quantity IS NOT NULL)))) THEN 'it has packs (import units with an empty quantity takes one away)'::text
+             WHEN (EXISTS ( SELECT
+                FROM product_barcodes
+               WHERE ((product_barcodes.product_id = base_unit_is_needed_by.product) AND (product_barcodes.quantity > 1)))) THEN 'barcodes of it have quantities'::text
+             ELSE NULL::text
+         END AS "case";
+END;
+GRANT EXECUTE ON FUNCTION base_unit_is_needed_by(bigint) TO stockkeeper_worker;
+
+CREATE OR REPLACE FUNCTION begin_events_anew(occasion text, teller text, why text, days jsonb DEFAULT '{}'::jsonb)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    anew bigint;
+BEGIN
+    SELECT greatest(last_number + 1, floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint) INTO STRICT anew
+    FROM event_log FOR UPDATE;
+    DELETE FROM outbox;
+    DELETE FROM events;
+    UPDATE event_log SET last_number = anew, forgotten_number = anew;
+    PERFORM tell_what_is_there(NULL, occasion, teller, why, days);
+    PERFORM pg_notify('stockkeeper_events', anew::text);
+    RETURN anew;
+END $function$;
+GRANT EXECUTE ON FUNCTION begin_events_anew(text,text,text,jsonb) TO stockkeeper_worker;
+
 CREATE OR REPLACE FUNCTION drop_order_lines(po bigint, after_line integer)
  RETURNS void
  LANGUAGE plpgsql
@@ -1350,6 +1856,49 @@ BEGIN
     DELETE FROM purchase_order_lines WHERE po_id = po AND line_number > after_line;
 END $function$;
 GRANT EXECUTE ON FUNCTION drop_order_lines(bigint,integer) TO stockkeeper_worker;
+
+CREATE OR REPLACE FUNCTION follow_the_tracking()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+BEGIN
+    UPDATE inventory_items SET is_tracked = NEW.tracking <> 'NONE'
+    WHERE product_id = NEW.product_id AND is_tracked <> (NEW.tracking <> 'NONE')
+        AND quantity_on_hand = 0 AND quantity_reserved = 0;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION forget_events(before timestamp with time zone, most integer)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    first bigint;
+    kept bigint;
+BEGIN
+    SELECT forgotten_number + 1 INTO STRICT first FROM event_log FOR NO KEY UPDATE;
+    SELECT coalesce(min(number) FILTER (WHERE happened_at >= before), max(number) + 1, first) INTO kept
+    FROM events WHERE number >= first AND number < first + most;
+    DELETE FROM events WHERE number >= first AND number < kept;
+    UPDATE event_log SET forgotten_number = kept - 1, last_number = greatest(last_number, kept - 1)
+    WHERE forgotten_number < kept - 1;
+    RETURN kept - first;
+END $function$;
+GRANT EXECUTE ON FUNCTION forget_events(timestamp with time zone,integer) TO stockkeeper_worker;
+
+CREATE OR REPLACE FUNCTION have_a_transaction_id()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+BEGIN
+    PERFORM pg_current_xact_id();
+    RETURN NULL;
+END $function$;
 
 CREATE OR REPLACE FUNCTION is_approved(required integer, approvers text[], involved text[])
  RETURNS boolean
@@ -1370,6 +1919,66 @@ BEGIN
         ON CONFLICT (warehouse_id, product_id, since) DO UPDATE SET reorder_point = excluded.reorder_point;
     RETURN NULL;
 END $function$;
+
+CREATE OR REPLACE FUNCTION know_whether_it_is_tracked()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+BEGIN
+    SELECT tracking <> 'NONE' INTO NEW.is_tracked FROM products WHERE product_id = NEW.product_id;
+    NEW.is_tracked := coalesce(NEW.is_tracked, false);
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION number_events(most integer)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+DECLARE
+    log event_log;
+    marked bigint;
+    own bigint;
+    before bigint;
+    have_ended boolean;
+    numbered bigint;
+    highest bigint;
+BEGIN
+    -- Whoever has drawn an id below the mark had a transaction id by then, so a lower one than is drawn now.
+    IF pg_current_xact_id_if_assigned() IS NULL THEN
+        SELECT marked_id INTO STRICT marked FROM event_log;
+    END IF;
+    own := pg_current_xact_id()::text::bigint;
+    SELECT * INTO STRICT log FROM event_log FOR NO KEY UPDATE;
+    SELECT greatest(log.last_number, max(number)) INTO before FROM events;
+    -- Each statement sees what was committed before it: what has ended by now is in the outbox of the next one.
+    have_ended := log.marked_by < pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+    WITH taken AS (
+        DELETE FROM outbox WHERE outbox_id = ANY (ARRAY(
+            SELECT outbox_id FROM outbox WHERE outbox_id >= log.looked_from ORDER BY outbox_id LIMIT most))
+        RETURNING *),
+    told AS (
+        INSERT INTO events (number, kind, subject, warehouse_id, product_id, data, happened_at, performed_by, reason, operation_id, workflow_id, run_id)
+        SELECT before + row_number() OVER (ORDER BY outbox_id), kind, subject, warehouse_id, product_id, data, happened_at, performed_by, reason, operation_id, workflow_id, run_id FROM taken)
+    SELECT count(*), max(outbox_id) INTO numbered, highest FROM taken;
+    IF have_ended AND (numbered < most OR highest >= log.marked_id) THEN
+        UPDATE event_log
+        SET last_number = before + numbered, looked_from = log.marked_id, marked_id = NULL, marked_by = NULL;
+    ELSIF log.marked_id IS NULL AND highest >= log.looked_from + 1000 THEN
+        UPDATE event_log SET last_number = before + numbered, marked_id = highest + 1, marked_by = NULL;
+    ELSIF log.marked_id = marked AND coalesce(log.marked_by > own, true) THEN
+        -- A higher one is of another server, from which this database was restored.
+        UPDATE event_log SET last_number = before + numbered, marked_by = own;
+    END IF;
+    IF numbered > 0 THEN
+        PERFORM pg_notify('stockkeeper_events', (before + numbered)::text);
+    END IF;
+    RETURN numbered;
+END $function$;
+GRANT EXECUTE ON FUNCTION number_events(integer) TO stockkeeper_worker;
 
 CREATE OR REPLACE FUNCTION open_orders(of_warehouse bigint, of_product bigint, lead_time_days numeric)
  RETURNS TABLE(po_number text, status text, units bigint, expected_delivery_date date, counts_from date, counts_until date)
@@ -1406,6 +2015,21 @@ BEGIN
     IF twin IS NOT NULL THEN
         RAISE EXCEPTION '% differs from % by upper and lower case alone', name, twin
             USING ERRCODE = 'unique_violation', CONSTRAINT = TG_TABLE_NAME || '_have_no_twins';
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION refuse_another_base_unit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    because text := base_unit_is_needed_by(NEW.product_id);
+BEGIN
+    IF because IS NOT NULL THEN
+        RAISE EXCEPTION 'the base unit of % can''t change: %', NEW.sku, because
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'products_keep_their_base_unit';
     END IF;
     RETURN NEW;
 END $function$;
@@ -1480,6 +2104,25 @@ BEGIN
             USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_a_serial_to_be_one_unit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    units bigint;
+BEGIN
+    IF EXISTS (SELECT FROM products WHERE product_id = NEW.product_id AND tracking = 'SERIAL') THEN
+        SELECT sum(quantity_on_hand) INTO units FROM lot_items
+            WHERE (product_id, lot_number) = (NEW.product_id, NEW.lot_number);
+        IF units > 1 THEN
+            RAISE EXCEPTION 'serial % of product % would be on % units', NEW.lot_number, NEW.product_id, units
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'serial_is_one_unit';
+        END IF;
+    END IF;
+    RETURN NULL;
 END $function$;
 
 CREATE OR REPLACE FUNCTION require_a_sku_to_have_one_meaning()
@@ -1561,6 +2204,125 @@ BEGIN
         RAISE EXCEPTION 'transfer % has dispatched % of product %, and % left its hold',
             off.transfer_number, off.departed, off.product_id, off.released
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'departures_are_from_the_hold';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_departures_to_be_of_held_lots()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    off record;
+BEGIN
+    SELECT transfer_number, line.product_id, source_at, (
+            SELECT sum(entry.quantity) FROM transfer_order_lines AS alike
+            JOIN transit_movements AS entry USING (transfer_id, line_number)
+            WHERE alike.transfer_id = line.transfer_id AND alike.product_id = line.product_id
+                AND entry.kind = 'DISPATCHED' AND entry.lot_number = NEW.lot_number) AS departed, (
+            SELECT coalesce(sum(allotted.quantity_fulfilled), 0)
+            FROM reservations AS held JOIN reservation_lots AS allotted USING (reservation_id)
+            WHERE (held.reference_type, held.reference_id) = ('TRANSFER', transfer_number)
+                AND allotted.product_id = line.product_id AND allotted.lot_number = NEW.lot_number) AS released
+        INTO off FROM transfer_order_lines AS line JOIN transfer_orders USING (transfer_id)
+        WHERE (line.transfer_id, line.line_number) = (NEW.transfer_id, NEW.line_number);
+    IF off.source_at IS NULL AND off.departed <> off.released THEN
+        RAISE EXCEPTION 'transfer % has dispatched % of lot % of product %, and % left its hold',
+            off.transfer_number, off.departed, NEW.lot_number, off.product_id, off.released
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'departures_are_of_held_lots';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_held_lots_to_be_available()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF EXISTS (
+        SELECT FROM reservation_lots AS held JOIN lots USING (product_id, lot_number)
+        WHERE (held.reservation_id, held.lot_number) = (NEW.reservation_id, NEW.lot_number)
+            AND held.quantity_held > 0 AND lots.status <> 'AVAILABLE')
+    THEN
+        RAISE EXCEPTION 'lot % of product % is held by %, and may not leave',
+            NEW.lot_number, NEW.product_id, NEW.reservation_id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'held_lots_are_available';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_inspected_units_to_be_set_aside()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    place bigint;
+    product bigint;
+    lot text;
+    answered bigint;
+    stated bigint;
+    as_state text;
+BEGIN
+    IF TG_TABLE_NAME = 'unavailable_stock' THEN
+        place := (to_jsonb(NEW) ->> 'warehouse_id')::bigint;
+        as_state := to_jsonb(NEW) ->> 'state';
+    ELSE
+        SELECT warehouse_id, state INTO place, as_state FROM inspections
+            WHERE inspection_id = (to_jsonb(NEW) ->> 'inspection_id')::bigint;
+    END IF;
+    product := NEW.product_id;
+    lot := coalesce(NEW.lot_number, '');
+    SELECT coalesce(sum(line.quantity - released - scrapped), 0) INTO answered
+        FROM inspection_lines AS line JOIN inspections USING (inspection_id)
+        WHERE line.product_id = product AND released + scrapped < line.quantity
+            AND inspections.warehouse_id = place AND inspections.state = as_state
+            AND coalesce(line.lot_number, '') = lot;
+    SELECT coalesce(sum(quantity), 0) INTO stated FROM unavailable_stock AS aside
+        WHERE (aside.warehouse_id, aside.product_id, aside.lot_number, aside.state) = (place, product, lot, as_state);
+    IF answered > stated THEN
+        RAISE EXCEPTION 'inspections of product % in warehouse % are about % units, but % are set aside as %',
+            product, place, answered, stated, as_state
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'inspected_units_are_set_aside';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_lots_in_transit_to_have_left()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    off record;
+BEGIN
+    SELECT entry.transfer_id, entry.line_number, entry.lot_number, tracking INTO off
+        FROM written AS entry
+        JOIN transfer_order_lines AS line USING (transfer_id, line_number)
+        JOIN products USING (product_id)
+        LEFT JOIN lots ON lots.product_id = line.product_id AND lots.lot_number = entry.lot_number
+        WHERE (tracking = 'NONE') <> (entry.lot_number IS NULL)
+            OR (entry.lot_number IS NOT NULL AND lots.product_id IS NULL)
+        LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'line % of transfer % is of a product whose tracking is %, and names lot %',
+            off.line_number, off.transfer_id, off.tracking, coalesce(off.lot_number, 'none')
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transit_names_lots';
+    END IF;
+    SELECT entry.transfer_id, entry.line_number, entry.lot_number, sum(entry.quantity) AS balance INTO off
+        FROM (SELECT DISTINCT transfer_id, line_number, lot_number FROM written WHERE lot_number IS NOT NULL) AS moved
+        JOIN transit_movements AS entry USING (transfer_id, line_number, lot_number)
+        GROUP BY entry.transfer_id, entry.line_number, entry.lot_number
+        HAVING sum(entry.quantity) < 0
+        LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'lot % on line % of transfer % would have % in transit',
+            off.lot_number, off.line_number, off.transfer_id, off.balance
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'lots_in_transit_have_left';
     END IF;
     RETURN NULL;
 END $function$;
@@ -1741,7 +2503,7 @@ DECLARE
     counted cycle_counts;
 BEGIN
     SELECT * INTO counted FROM cycle_counts WHERE count_id = NEW.count_id FOR SHARE;
-    IF counted.status <> 'COUNTING' THEN
+    IF counted.status <> 'COUNTING' AND NOT (counted.status = 'REVIEW' AND NEW.lot_number <> '') THEN
         RAISE EXCEPTION 'count % is %: it gets no more lines', counted.count_number, counted.status
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'cycle_count_lines_are_in_time';
     END IF;
@@ -1773,6 +2535,174 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION require_the_inspection_to_be_its_decisions()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    wrong bigint;
+BEGIN
+    SELECT count(*) INTO wrong
+    FROM inspection_lines AS line CROSS JOIN LATERAL (
+        SELECT coalesce(sum(decided.quantity) FILTER (WHERE outcome = 'RELEASED'), 0) AS released,
+            coalesce(sum(decided.quantity) FILTER (WHERE outcome = 'SCRAPPED'), 0) AS scrapped
+        FROM inspection_decision_lines AS decided JOIN inspection_decisions USING (inspection_id, decision_id)
+        WHERE (decided.inspection_id, decided.line_number) = (line.inspection_id, line.line_number)) AS decided
+    WHERE line.inspection_id = NEW.inspection_id
+        AND (line.released, line.scrapped) <> (decided.released, decided.scrapped);
+    IF wrong > 0 THEN
+        RAISE EXCEPTION 'inspection %: % lines aren''t the sum of their decisions', NEW.inspection_id, wrong
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'inspection_is_its_decisions';
+    END IF;
+    IF (SELECT status = 'OPEN' FROM inspections WHERE inspection_id = NEW.inspection_id)
+        <> EXISTS (SELECT FROM inspection_lines
+            WHERE inspection_id = NEW.inspection_id AND released + scrapped < quantity)
+    THEN
+        RAISE EXCEPTION 'inspection % is over exactly when nothing of it is set aside any more', NEW.inspection_id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'inspection_is_open_with_its_units';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_the_item_to_be_its_lots()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    item inventory_items;
+    on_hand bigint;
+    reserved bigint;
+    unavailable bigint;
+BEGIN
+    SELECT * INTO item FROM inventory_items
+        WHERE (warehouse_id, product_id) = (NEW.warehouse_id, NEW.product_id);
+    SELECT coalesce(sum(quantity_on_hand), 0), coalesce(sum(quantity_reserved), 0),
+            coalesce(sum(quantity_unavailable), 0)
+        INTO on_hand, reserved, unavailable FROM lot_items
+        WHERE (warehouse_id, product_id) = (NEW.warehouse_id, NEW.product_id) AND quantity_on_hand > 0;
+    IF item.is_tracked AND (item.quantity_on_hand, item.quantity_reserved, item.quantity_unavailable)
+            <> (on_hand, reserved, unavailable)
+        OR NOT item.is_tracked AND on_hand <> 0
+    THEN
+        RAISE EXCEPTION 'product % in warehouse % has %/%/% on hand, reserved and unavailable, but its lots have %/%/%',
+            NEW.product_id, NEW.warehouse_id, item.quantity_on_hand, item.quantity_reserved, item.quantity_unavailable,
+            on_hand, reserved, unavailable
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'item_is_its_lots';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_the_line_to_be_its_lots()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    line reservations;
+    held bigint;
+    fulfilled bigint;
+    open bigint;
+BEGIN
+    SELECT * INTO line FROM reservations WHERE reservation_id = NEW.reservation_id;
+    SELECT sum(quantity_held), sum(quantity_fulfilled) INTO held, fulfilled FROM reservation_lots
+        WHERE reservation_id = NEW.reservation_id;
+    open := CASE line.status WHEN 'ACTIVE' THEN
+        line.quantity - line.quantity_fulfilled - line.quantity_released ELSE 0 END;
+    IF (held, fulfilled) <> (open, line.quantity_fulfilled) THEN
+        RAISE EXCEPTION 'reservation % holds % and has shipped %, but its lots have % and %',
+            NEW.reservation_id, open, line.quantity_fulfilled, held, fulfilled
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'line_is_its_lots';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_the_lot_to_be_its_movements()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    on_hand bigint;
+    balance bigint;
+BEGIN
+    SELECT quantity_on_hand INTO on_hand FROM lot_items
+        WHERE (warehouse_id, product_id, lot_number) = (NEW.warehouse_id, NEW.product_id, NEW.lot_number);
+    SELECT lot_balance_after INTO balance FROM stock_movements
+        WHERE (product_id, lot_number, warehouse_id) = (NEW.product_id, NEW.lot_number, NEW.warehouse_id)
+        ORDER BY created_at DESC, movement_id DESC LIMIT 1;
+    IF on_hand IS DISTINCT FROM coalesce(balance, 0) THEN
+        RAISE EXCEPTION 'lot % of product % in warehouse % has % on hand, but its latest movement left %',
+            NEW.lot_number, NEW.product_id, NEW.warehouse_id, on_hand, coalesce(balance, 0)
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'lot_is_its_movements';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_the_lot_to_be_stopped()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    now_is text;
+BEGIN
+    SELECT status INTO now_is FROM lots WHERE (product_id, lot_number) = (NEW.product_id, NEW.lot_number);
+    IF now_is <> 'AVAILABLE' AND EXISTS (
+        SELECT FROM reservation_lots AS held
+        WHERE (held.product_id, held.lot_number) = (NEW.product_id, NEW.lot_number) AND quantity_held > 0)
+    THEN
+        RAISE EXCEPTION 'lot % of product % is %, and units are still held', NEW.lot_number, NEW.product_id, now_is
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'stopped_lots_are_not_held';
+    END IF;
+    IF now_is <> 'BLOCKED' AND EXISTS (
+        SELECT FROM recalls JOIN recall_lines AS line USING (recall_id)
+        WHERE (line.product_id, line.lot_number) = (NEW.product_id, NEW.lot_number) AND status = 'BLOCKED')
+    THEN
+        RAISE EXCEPTION 'lot % of product % is recalled, and would be %', NEW.lot_number, NEW.product_id, now_is
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'recalled_lots_are_blocked';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_the_lots_of_a_return_to_be_booked()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    line return_inspection_lines;
+    named record;
+    of_product bigint;
+    restocked_units numeric;
+    booked numeric;
+BEGIN
+    SELECT * INTO line FROM return_inspection_lines AS found
+        WHERE (found.return_id, found.line_number, found.inspection_id)
+            = (NEW.return_id, NEW.line_number, NEW.inspection_id);
+    SELECT sum(restocked) AS restocked, sum(scrapped) AS scrapped INTO named
+        FROM return_inspection_lots AS found
+        WHERE (found.return_id, found.line_number, found.inspection_id)
+            = (NEW.return_id, NEW.line_number, NEW.inspection_id);
+    SELECT product_id INTO of_product FROM return_lines AS returned
+        WHERE (returned.return_id, returned.line_number) = (NEW.return_id, NEW.line_number);
+    SELECT sum(found.restocked) INTO restocked_units
+        FROM return_inspection_lots AS found JOIN return_lines AS returned USING (return_id, line_number)
+        WHERE return_id = NEW.return_id AND returned.product_id = of_product AND found.lot_number = NEW.lot_number;
+    SELECT coalesce(sum(moved.quantity), 0) INTO booked
+        FROM stock_movements AS moved JOIN returns
+            ON moved.reference_id = returns.return_number AND moved.warehouse_id = returns.warehouse_id
+        WHERE returns.return_id = NEW.return_id AND moved.product_id = of_product
+            AND moved.lot_number = NEW.lot_number AND moved.movement_type = 'RETURN';
+    IF named.restocked <> line.restocked OR named.scrapped > line.scrapped OR booked <> restocked_units THEN
+        RAISE EXCEPTION 'lot % on line % of return % hasn''t what its inspection and the ledger say',
+            NEW.lot_number, NEW.line_number, NEW.return_id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'lots_of_returns_are_booked';
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION require_the_movement_to_follow()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1788,6 +2718,26 @@ BEGIN
     IF previous_at >= NEW.created_at OR NEW.balance_after <> coalesce(previous_balance, 0) + NEW.quantity THEN
         RAISE EXCEPTION 'movement % doesn''t follow the one before it', NEW.movement_id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'movements_follow_each_other';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_the_movement_to_follow_in_its_lot()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    before bigint;
+BEGIN
+    SELECT lot_balance_after INTO before FROM stock_movements
+        WHERE (product_id, lot_number, warehouse_id) = (NEW.product_id, NEW.lot_number, NEW.warehouse_id)
+            AND (created_at, movement_id) < (NEW.created_at, NEW.movement_id)
+        ORDER BY created_at DESC, movement_id DESC LIMIT 1;
+    IF NEW.lot_balance_after - NEW.quantity <> coalesce(before, 0) THEN
+        RAISE EXCEPTION 'movement % of lot % begins with %, but the one before left %',
+            NEW.movement_id, NEW.lot_number, NEW.lot_balance_after - NEW.quantity, coalesce(before, 0)
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'lot_movement_follows';
     END IF;
     RETURN NULL;
 END $function$;
@@ -1868,6 +2818,37 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION require_the_scrapped_to_be_booked()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    inspected inspections;
+    wrong bigint;
+BEGIN
+    SELECT * INTO inspected FROM inspections WHERE inspection_id = NEW.inspection_id;
+    SELECT count(*) INTO wrong FROM (
+        SELECT product_id, coalesce(lot_number, '') AS lot, -sum(decided.quantity) AS units
+        FROM inspection_decision_lines AS decided JOIN inspection_lines USING (inspection_id, line_number)
+        WHERE (decided.inspection_id, decided.decision_id) = (NEW.inspection_id, NEW.decision_id)
+            AND NEW.outcome = 'SCRAPPED'
+        GROUP BY product_id, lot
+    ) AS wanted FULL JOIN (
+        SELECT product_id, coalesce(lot_number, '') AS lot, sum(quantity) AS units FROM stock_movements
+        WHERE reference_id = inspected.inspection_number AND operation_id = NEW.operation_id
+            AND warehouse_id = inspected.warehouse_id AND movement_type = 'ADJUSTMENT'
+        GROUP BY product_id, lot
+    ) AS booked USING (product_id, lot)
+    WHERE wanted.units IS DISTINCT FROM booked.units;
+    IF wrong > 0 THEN
+        RAISE EXCEPTION 'decision % of inspection % isn''t booked as it stands',
+            NEW.decision_id, inspected.inspection_number
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'scrapped_units_are_booked';
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION require_the_total_to_be_the_lines()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1901,11 +2882,27 @@ BEGIN
         FROM stock_movements AS moved JOIN cycle_counts AS counted
             ON moved.reference_id = counted.count_number AND moved.warehouse_id = counted.warehouse_id
         WHERE counted.count_id = NEW.count_id AND moved.product_id = NEW.product_id
+            AND moved.lot_number IS NOT DISTINCT FROM nullif(NEW.lot_number, '')
             AND moved.movement_type = 'ADJUSTMENT' AND moved.operation_id = NEW.posted_by;
     IF booked <> NEW.delta THEN
         RAISE EXCEPTION 'product % of count % is off by %, and % was booked',
             NEW.product_id, NEW.count_id, NEW.delta, booked
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'variances_are_booked';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_tracking_to_begin_without_stock()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM inventory_items WHERE product_id = NEW.product_id AND quantity_on_hand <> 0)
+        OR EXISTS (SELECT FROM transfer_order_lines WHERE product_id = NEW.product_id AND in_transit > 0)
+    THEN
+        RAISE EXCEPTION 'product % has stock: its tracking stays %', NEW.product_id, OLD.tracking
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'tracking_begins_without_stock';
     END IF;
     RETURN NULL;
 END $function$;
@@ -1997,6 +2994,48 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION require_unavailable_units_of_a_lot_to_have_a_state()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    unavailable bigint;
+    stated bigint;
+BEGIN
+    SELECT quantity_unavailable INTO unavailable FROM lot_items
+        WHERE (warehouse_id, product_id, lot_number) = (NEW.warehouse_id, NEW.product_id, NEW.lot_number);
+    SELECT coalesce(sum(quantity), 0) INTO stated FROM unavailable_stock
+        WHERE (warehouse_id, product_id, lot_number) = (NEW.warehouse_id, NEW.product_id, NEW.lot_number);
+    IF unavailable IS DISTINCT FROM stated THEN
+        RAISE EXCEPTION 'lot % of product % in warehouse % has % unavailable, but % in a state',
+            NEW.lot_number, NEW.product_id, NEW.warehouse_id, unavailable, stated
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'unavailable_units_of_a_lot_have_a_state';
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_unavailable_units_to_have_a_state()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    unavailable bigint;
+    stated bigint;
+BEGIN
+    SELECT quantity_unavailable INTO unavailable FROM inventory_items
+        WHERE (warehouse_id, product_id) = (NEW.warehouse_id, NEW.product_id);
+    SELECT coalesce(sum(quantity), 0) INTO stated FROM unavailable_stock
+        WHERE (warehouse_id, product_id) = (NEW.warehouse_id, NEW.product_id);
+    IF unavailable <> stated THEN
+        RAISE EXCEPTION 'product % in warehouse % has % unavailable, but % in a state',
+            NEW.product_id, NEW.warehouse_id, unavailable, stated
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'unavailable_units_have_a_state';
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION require_what_is_taken_back_to_be_booked()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -2018,6 +3057,189 @@ BEGIN
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'purchases_are_their_lines';
     END IF;
     RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION tell_what_is_there(place bigint, occasion text, teller text, why text, days jsonb DEFAULT '{}'::jsonb)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET "TimeZone" TO 'UTC'
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    told bigint := 0;
+    added bigint;
+BEGIN
+    IF place IS NULL THEN
+        LOCK TABLE outbox IN SHARE ROW EXCLUSIVE MODE;
+    END IF;
+
+    INSERT INTO outbox (kind, subject, warehouse_id, product_id, data, happened_at, performed_by, reason, operation_id, workflow_id, run_id)
+    SELECT 'level.changed', 'item/' || warehouse_id || '/' || product_id, warehouse_id, product_id,
+        jsonb_build_object(
+            'product_id', product_id, 'sku', sku, 'warehouse_id', warehouse_id, 'warehouse', warehouses.name,
+            'quantity_on_hand', quantity_on_hand, 'quantity_reserved', quantity_reserved,
+            'quantity_buffer', quantity_buffer,
+            'quantity_available', quantity_available - unusable,
+            'below_reorder_point', coalesce(quantity_available - unusable < reorder_point, false))
+            || CASE WHEN quantity_unavailable + unusable > 0
+                THEN jsonb_build_object('quantity_unavailable', quantity_unavailable + unusable) ELSE '{}' END, clock_timestamp(), teller, why, 'baseline/' || occasion, '', ''
+    FROM inventory_items JOIN products USING (product_id) JOIN warehouses USING (warehouse_id)
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN is_tracked THEN unusable_units(warehouse_id, product_id, coalesce(
+            (days ->> warehouse_id::text)::date, (clock_timestamp() AT TIME ZONE timezone)::date))
+        ELSE 0 END AS unusable) AS lots
+    WHERE place IS NULL OR warehouse_id = place
+    ORDER BY warehouse_id, product_id;
+    GET DIAGNOSTICS added = ROW_COUNT;
+    told := told + added;
+
+    INSERT INTO outbox (kind, subject, warehouse_id, product_id, data, happened_at, performed_by, reason, operation_id, workflow_id, run_id)
+    SELECT 'reorder_point.changed', 'item/' || warehouse_id || '/' || product_id, warehouse_id, product_id,
+        jsonb_build_object(
+            'product_id', product_id, 'sku', sku, 'warehouse_id', warehouse_id, 'warehouse', warehouses.name,
+            'reorder_point', reorder_point, 'reorder_quantity', reorder_quantity), clock_timestamp(), teller, why, 'baseline/' || occasion, '', ''
+    FROM inventory_items JOIN products USING (product_id) JOIN warehouses USING (warehouse_id)
+    WHERE num_nonnulls(reorder_point, reorder_quantity) > 0 AND (place IS NULL OR warehouse_id = place)
+    ORDER BY warehouse_id, product_id;
+    GET DIAGNOSTICS added = ROW_COUNT;
+    told := told + added;
+
+    INSERT INTO outbox (kind, subject, warehouse_id, product_id, data, happened_at, performed_by, reason,
+        operation_id, workflow_id, run_id)
+    SELECT 'lot.changed', 'lot/' || product_id || '/' || lot_number,
+        CASE WHEN count(*) = 1 THEN min(warehouse_id) END, product_id, jsonb_build_object(
+            'product_id', product_id, 'sku', sku, 'lot_number', lot_number, 'status', lots.status,
+            'reason', status_reason, 'expires_on', expires_on, 'best_before', best_before,
+            'warehouse_ids', jsonb_agg(warehouse_id ORDER BY warehouse_id),
+            'on_hand', jsonb_agg(jsonb_build_object(
+                'warehouse_id', warehouse_id, 'quantity_on_hand', quantity_on_hand) ORDER BY warehouse_id)),
+        clock_timestamp(), teller, why, 'baseline/' || occasion, '', ''
+    FROM lot_items JOIN lots USING (product_id, lot_number) JOIN products USING (product_id)
+    WHERE quantity_on_hand > 0 AND (place IS NULL OR warehouse_id = place)
+    GROUP BY product_id, lot_number, sku, lots.status, status_reason, expires_on, best_before
+    ORDER BY product_id, lot_number;
+    GET DIAGNOSTICS added = ROW_COUNT;
+    told := told + added;
+
+    INSERT INTO outbox (kind, subject, warehouse_id, product_id, data, happened_at, performed_by, reason, operation_id, workflow_id, run_id)
+    SELECT 'hold.made', lower(reference_type) || '/' || reference_id,
+        CASE WHEN min(warehouse_id) = max(warehouse_id) THEN min(warehouse_id) END,
+        CASE WHEN min(product_id) = max(product_id) THEN min(product_id) END,
+        jsonb_build_object(
+            'reference_type', reference_type, 'reference_id', reference_id, 'waiting_until', NULL,
+            'lines', jsonb_agg(jsonb_build_object(
+                'reservation_id', reservation_id, 'product_id', product_id, 'sku', sku, 'warehouse_id', warehouse_id,
+                'warehouse', warehouses.name, 'quantity', quantity, 'fulfilled', quantity_fulfilled,
+                'released', quantity_released, 'status', status, 'expires_at', expires_at) || coalesce((
+                    SELECT jsonb_build_object('lots', jsonb_agg(jsonb_build_object(
+                        'lot_number', lot_number, 'expires_on', expires_on, 'quantity', quantity_held,
+                        'fulfilled', quantity_fulfilled)
+                        ORDER BY coalesce(expires_on, best_before), lots.created_at, lot_number))
+                    FROM reservation_lots AS allotted JOIN lots USING (product_id, lot_number)
+                    WHERE allotted.reservation_id = reservations.reservation_id
+                        AND quantity_held + quantity_fulfilled > 0
+                    HAVING count(*) > 0), '{}') ORDER BY reservation_id)),
+        clock_timestamp(), teller, why, 'baseline/' || occasion, '', ''
+    FROM reservations JOIN products USING (product_id) JOIN warehouses USING (warehouse_id)
+    WHERE status = 'ACTIVE' AND (place IS NULL OR warehouse_id = place)
+    GROUP BY reference_type, reference_id
+    ORDER BY min(reservation_id);
+    GET DIAGNOSTICS added = ROW_COUNT;
+    told := told + added;
+
+    INSERT INTO outbox (kind, subject, warehouse_id, product_id, data, happened_at, performed_by, reason, operation_id, workflow_id, run_id)
+    SELECT 'hold.waiting', 'order/' || reference_id,
+        CASE WHEN min(warehouse_id) = max(warehouse_id) AND count(*) = count(warehouse_id) THEN min(warehouse_id) END,
+        CASE WHEN min(product_id) = max(product_id) THEN min(product_id) END,
+        jsonb_build_object(
+            'reference_type', 'ORDER', 'reference_id', reference_id, 'waiting_until', waiting_until,
+            'lines', jsonb_agg(jsonb_build_object(
+                'reservation_id', NULL, 'product_id', product_id, 'sku', sku, 'warehouse_id', warehouse_id,
+                'warehouse', warehouses.name, 'quantity', quantity, 'fulfilled', 0, 'released', 0,
+                'status', status, 'expires_at', NULL) ORDER BY line_number)),
+        clock_timestamp(), teller, why, 'baseline/' || occasion, '', ''
+    FROM waits JOIN waiting_lines AS line USING (wait_id) JOIN products USING (product_id)
+    LEFT JOIN warehouses USING (warehouse_id)
+    WHERE line.is_waiting
+    GROUP BY wait_id
+    HAVING place IS NULL OR bool_and(warehouse_id IS NOT DISTINCT FROM place)
+    ORDER BY wait_id;
+    GET DIAGNOSTICS added = ROW_COUNT;
+    told := told + added;
+
+    INSERT INTO outbox (kind, subject, warehouse_id, product_id, data, happened_at, performed_by, reason, operation_id, workflow_id, run_id)
+    SELECT 'purchase_order.changed', 'purchase_order/' || po_number, warehouse_id, NULL, jsonb_build_object(
+            'number', po_number, 'status', status, 'step', 'baseline',
+            'warehouse_ids', jsonb_build_array(warehouse_id)), clock_timestamp(), teller, why, 'baseline/' || occasion, '', ''
+    FROM purchase_orders WHERE closed_at IS NULL AND (place IS NULL OR warehouse_id = place)
+    ORDER BY po_number;
+    GET DIAGNOSTICS added = ROW_COUNT;
+    told := told + added;
+
+    INSERT INTO outbox (kind, subject, warehouse_id, product_id, data, happened_at, performed_by, reason, operation_id, workflow_id, run_id)
+    SELECT 'customer_return.changed', 'customer_return/' || return_number, warehouse_id, NULL, jsonb_build_object(
+            'number', return_number, 'status', status, 'step', 'baseline',
+            'warehouse_ids', jsonb_build_array(warehouse_id)), clock_timestamp(), teller, why, 'baseline/' || occasion, '', ''
+    FROM returns WHERE closed_at IS NULL AND (place IS NULL OR warehouse_id = place)
+    ORDER BY return_number;
+    GET DIAGNOSTICS added = ROW_COUNT;
+    told := told + added;
+
+    INSERT INTO outbox (kind, subject, warehouse_id, product_id, data, happened_at, performed_by, reason, operation_id, workflow_id, run_id)
+    SELECT 'adjustment.changed', 'adjustment/' || adjustment_number, warehouse_id, NULL, jsonb_build_object(
+            'number', adjustment_number, 'status', status, 'step', 'baseline',
+            'warehouse_ids', jsonb_build_array(warehouse_id)), clock_timestamp(), teller, why, 'baseline/' || occasion, '', ''
+    FROM adjustments WHERE closed_at IS NULL AND (place IS NULL OR warehouse_id = place)
+    ORDER BY adjustment_number;
+    GET DIAGNOSTICS added = ROW_COUNT;
+    told := told + added;
+
+    INSERT INTO outbox (kind, subject, warehouse_id, product_id, data, happened_at, performed_by, reason, operation_id, workflow_id, run_id)
+    SELECT 'inspection.changed', 'inspection/' || inspection_number, warehouse_id, NULL, jsonb_build_object(
+            'number', inspection_number, 'status', status, 'step', 'baseline',
+            'warehouse_ids', jsonb_build_array(warehouse_id)), clock_timestamp(), teller, why, 'baseline/' || occasion, '', ''
+    FROM inspections WHERE closed_at IS NULL AND (place IS NULL OR warehouse_id = place)
+    ORDER BY inspection_number;
+    GET DIAGNOSTICS added = ROW_COUNT;
+    told := told + added;
+
+    INSERT INTO outbox (kind, subject, warehouse_id, product_id, data, happened_at, performed_by, reason, operation_id, workflow_id, run_id)
+    SELECT 'cycle_count.changed', 'cycle_count/' || count_number, warehouse_id, NULL, jsonb_build_object(
+            'number', count_number, 'status', status, 'step', 'baseline',
+            'warehouse_ids', jsonb_build_array(warehouse_id)), clock_timestamp(), teller, why, 'baseline/' || occasion, '', ''
+    FROM cycle_counts WHERE closed_at IS NULL AND (place IS NULL OR warehouse_id = place)
+    ORDER BY count_number;
+    GET DIAGNOSTICS added = ROW_COUNT;
+    told := told + added;
+
+    INSERT INTO outbox (kind, subject, warehouse_id, product_id, data, happened_at, performed_by, reason, operation_id, workflow_id, run_id)
+    SELECT 'transfer.changed', 'transfer/' || transfer_number, NULL, NULL, jsonb_build_object(
+            'number', transfer_number, 'status', status, 'step', 'baseline',
+            'warehouse_ids', jsonb_build_array(from_warehouse_id, to_warehouse_id)), clock_timestamp(), teller, why, 'baseline/' || occasion, '', ''
+    FROM transfer_orders WHERE closed_at IS NULL AND (place IS NULL OR place IN (from_warehouse_id, to_warehouse_id))
+    ORDER BY transfer_number;
+    GET DIAGNOSTICS added = ROW_COUNT;
+    told := told + added;
+
+    INSERT INTO outbox (kind, subject, warehouse_id, product_id, data, happened_at, performed_by, reason,
+        operation_id, workflow_id, run_id)
+    SELECT 'recall.changed', 'recall/' || recall_number,
+        CASE WHEN cardinality(warehouse_ids) = 1 THEN warehouse_ids[1] END, NULL, jsonb_build_object(
+            'number', recall_number, 'status', status, 'step', 'baseline', 'warehouse_ids', to_jsonb(warehouse_ids)),
+        clock_timestamp(), teller, why, 'baseline/' || occasion, '', ''
+    FROM recalls WHERE closed_at IS NULL AND (place IS NULL OR place = ANY (warehouse_ids))
+    ORDER BY recall_number;
+    GET DIAGNOSTICS added = ROW_COUNT;
+    told := told + added;
+
+    INSERT INTO outbox (kind, subject, warehouse_id, product_id, data, happened_at, performed_by, reason, operation_id, workflow_id, run_id)
+    SELECT 'finding.changed', 'finding/' || finding_id, warehouse_id, product_id, jsonb_build_object(
+            'finding_id', finding_id, 'finding', kind, 'status', status, 'product_id', product_id,
+            'warehouse_id', warehouse_id, 'document', document, 'expected', expected, 'actual', actual), clock_timestamp(), teller, why, 'baseline/' || occasion, '', ''
+    FROM audit_findings WHERE status = 'OPEN' AND (place IS NULL OR warehouse_id = place)
+    ORDER BY finding_id;
+    GET DIAGNOSTICS added = ROW_COUNT;
+    RETURN told + added;
 END $function$;
 
 CREATE OR REPLACE FUNCTION tell_who_waits()
@@ -2082,6 +3304,23 @@ BEGIN ATOMIC
 END;
 GRANT EXECUTE ON FUNCTION undone_units(text,text,bigint) TO stockkeeper_worker;
 
+CREATE OR REPLACE FUNCTION unusable_units(of_warehouse bigint, of_product bigint, today date)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+    SELECT coalesce(sum(item.quantity_on_hand - item.quantity_reserved - item.quantity_unavailable), 0)::bigint
+    FROM lot_items AS item
+    JOIN lots USING (product_id, lot_number)
+    JOIN products USING (product_id)
+    WHERE item.warehouse_id = of_warehouse AND item.product_id = of_product AND item.quantity_on_hand > 0
+        AND (lots.status <> 'AVAILABLE'
+            OR lots.expires_on < today
+            OR coalesce(lots.expires_on, lots.best_before) < today + products.minimum_days_left)
+$function$;
+GRANT EXECUTE ON FUNCTION unusable_units(bigint,bigint,date) TO stockkeeper_worker;
+
 CREATE OR REPLACE FUNCTION warehouses_elsewhere(wanted bigint[])
  RETURNS TABLE(warehouse_id bigint, task_queue text)
  LANGUAGE plpgsql
@@ -2132,7 +3371,19 @@ UNION ALL
     adjustments.adjustment_id AS id,
     adjustments.adjustment_number AS number,
     adjustments.workflow_id
-   FROM adjustments;
+   FROM adjustments
+UNION ALL
+ SELECT 'inspection'::text AS kind,
+    inspections.inspection_id AS id,
+    inspections.inspection_number AS number,
+    inspections.workflow_id
+   FROM inspections
+UNION ALL
+ SELECT 'recall'::text AS kind,
+    recalls.recall_id AS id,
+    recalls.recall_number AS number,
+    recalls.workflow_id
+   FROM recalls;
 GRANT SELECT ON audited_documents TO stockkeeper_worker;
 
 CREATE VIEW documents_say AS
@@ -2202,7 +3453,16 @@ UNION ALL
     adjustment_lines.quantity AS units
    FROM adjustments
      JOIN adjustment_lines USING (adjustment_id)
-  WHERE adjustments.status = 'POSTED'::text;
+  WHERE adjustments.status = 'POSTED'::text
+UNION ALL
+ SELECT 'inspection'::text AS kind,
+    inspections.inspection_id AS id,
+    inspections.warehouse_id,
+    inspection_lines.product_id,
+    'ADJUSTMENT'::text AS movement_type,
+    inspection_lines.brought - inspection_lines.scrapped AS units
+   FROM inspections
+     JOIN inspection_lines USING (inspection_id);
 GRANT SELECT ON documents_say TO stockkeeper_worker;
 
 CREATE VIEW items_below AS
@@ -2322,6 +3582,18 @@ CREATE VIEW reporting.daily_demand AS
      JOIN warehouses USING (warehouse_id);
 GRANT SELECT ON reporting.daily_demand TO stockkeeper_reader;
 
+CREATE VIEW reporting.events AS
+ SELECT number,
+    'stockkeeper.'::text || kind AS type,
+    COALESCE(data ->> 'sku'::text, data ->> 'number'::text, data ->> 'reference_id'::text, data ->> 'warehouse'::text, data ->> 'finding_id'::text, subject) AS subject,
+    subject AS partition_key,
+    warehouse_id,
+    product_id,
+    data,
+    happened_at
+   FROM events;
+GRANT SELECT ON reporting.events TO stockkeeper_reader;
+
 CREATE VIEW reporting.holds AS
  SELECT reservations.reservation_id,
     reservations.warehouse_id,
@@ -2356,30 +3628,66 @@ CREATE VIEW reporting.ledger AS
     stock_movements.operation_id,
     stock_movements.workflow_id,
     stock_movements.run_id,
-    stock_movements.occurred_at
+    stock_movements.occurred_at,
+    stock_movements.lot_number
    FROM stock_movements
      JOIN products USING (product_id)
      JOIN warehouses USING (warehouse_id);
 GRANT SELECT ON reporting.ledger TO stockkeeper_exporter;
 
 CREATE VIEW reporting.levels AS
- SELECT inventory_items.warehouse_id,
+ SELECT item.warehouse_id,
     warehouses.name AS warehouse,
-    inventory_items.product_id,
+    item.product_id,
     products.sku,
-    inventory_items.quantity_on_hand,
-    inventory_items.quantity_reserved,
-    inventory_items.quantity_buffer,
-    inventory_items.quantity_available,
-    inventory_items.reorder_point,
-    inventory_items.reorder_quantity,
-    inventory_items.is_below_reorder_point,
-    inventory_items.last_moved_at,
-    inventory_items.last_counted_at
-   FROM inventory_items
+    item.quantity_on_hand,
+    item.quantity_reserved,
+    item.quantity_buffer,
+    item.quantity_available - unusable.units AS quantity_available,
+    item.reorder_point,
+    item.reorder_quantity,
+    COALESCE((item.quantity_available - unusable.units) < item.reorder_point, false) AS is_below_reorder_point,
+    item.last_moved_at,
+    item.last_counted_at,
+    item.quantity_unavailable + unusable.units AS quantity_unavailable,
+    item.is_tracked
+   FROM inventory_items item
+     JOIN products USING (product_id)
+     JOIN warehouses USING (warehouse_id)
+     CROSS JOIN LATERAL ( SELECT
+                CASE
+                    WHEN item.is_tracked THEN ( SELECT COALESCE(sum(held.quantity_on_hand - held.quantity_reserved - held.quantity_unavailable), 0::numeric)::bigint AS "coalesce"
+                       FROM lot_items held
+                         JOIN lots USING (product_id, lot_number)
+                      WHERE held.warehouse_id = item.warehouse_id AND held.product_id = item.product_id AND held.quantity_on_hand > 0 AND (lots.status <> 'AVAILABLE'::text OR lots.expires_on < (now() AT TIME ZONE warehouses.timezone)::date OR COALESCE(lots.expires_on, lots.best_before) < ((now() AT TIME ZONE warehouses.timezone)::date + products.minimum_days_left)))
+                    ELSE 0::bigint
+                END AS units) unusable;
+GRANT SELECT ON reporting.levels TO stockkeeper_reader;
+
+CREATE VIEW reporting.lots AS
+ SELECT item.warehouse_id,
+    warehouses.name AS warehouse,
+    item.product_id,
+    products.sku,
+    item.lot_number,
+    lots.expires_on,
+    lots.best_before,
+    lots.made_on,
+    lots.status,
+    item.quantity_on_hand,
+    item.quantity_reserved,
+    item.quantity_unavailable,
+    item.last_moved_at,
+    item.quantity_on_hand - item.quantity_reserved - item.quantity_unavailable AS quantity_free,
+    COALESCE(lots.expires_on, lots.best_before) - (now() AT TIME ZONE warehouses.timezone)::date AS days_left,
+    lots.supplier_id,
+    lots.receipt,
+    lots.created_at AS came_at
+   FROM lot_items item
+     JOIN lots USING (product_id, lot_number)
      JOIN products USING (product_id)
      JOIN warehouses USING (warehouse_id);
-GRANT SELECT ON reporting.levels TO stockkeeper_reader;
+GRANT SELECT ON reporting.lots TO stockkeeper_reader;
 
 CREATE VIEW reporting.movements AS
  SELECT stock_movements.movement_id,
@@ -2392,7 +3700,9 @@ CREATE VIEW reporting.movements AS
     stock_movements.movement_type,
     stock_movements.quantity,
     stock_movements.balance_after,
-    stock_movements.reference_id
+    stock_movements.reference_id,
+    stock_movements.lot_number,
+    stock_movements.lot_balance_after
    FROM stock_movements
      JOIN products USING (product_id)
      JOIN warehouses USING (warehouse_id);
@@ -2433,7 +3743,8 @@ CREATE VIEW reporting.products AS
     category_id,
     unit_price,
     weight_kg,
-    is_active
+    is_active,
+    base_unit
    FROM products;
 GRANT SELECT ON reporting.products TO stockkeeper_reader;
 

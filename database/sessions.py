@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from threading import Event
 from typing import Any, cast
 
 import psycopg
@@ -55,6 +56,7 @@ class Database:
         measures: Who is told what is measured of its transactions; None: nothing is measured.
         stalled: Its connections in use, which are closed if they are so for too long.
         patience: Who of its transactions may wait long for a lock: half as many as there are connections.
+        committed: Set after each transaction: who waits for what they write is woken, and clears it.
     """
 
     engine: Engine
@@ -62,6 +64,7 @@ class Database:
     stalled: Stalled = field(init=False, repr=False, compare=False)
     patience: Patience = field(init=False, repr=False, compare=False)
     gathering: Gathering[Any] = field(default_factory=Gathering, init=False, repr=False, compare=False)
+    committed: Event = field(default_factory=Event, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stalled", Stalled(self.engine, STALLED_SECONDS))
@@ -90,6 +93,7 @@ class Database:
             measured.begin(connection)
             yield connection
             measured.is_done(connection)
+        self.committed.set()
 
     @contextmanager
     def rehearsal(self) -> Iterator[Connection]:

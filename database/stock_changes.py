@@ -13,12 +13,12 @@ _INSERT_LINES = """
     INSERT INTO reservations (
         reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, quantity_released, reference_type,
         reference_id, status, expires_at, created_at, performed_by, operation_id, workflow_id, run_id,
-        closed_at, closed_by, closed_reason, sourced_line)
+        closed_at, closed_by, closed_reason, sourced_line, minimum_days_left)
     OVERRIDING SYSTEM VALUE
     SELECT * FROM unnest(
         %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[],
         %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[],
-        %s::timestamptz[], %s::text[], %s::text[], %s::bigint[])
+        %s::timestamptz[], %s::text[], %s::text[], %s::bigint[], %s::integer[])
 """
 
 _UPDATE_LINES = """
@@ -60,9 +60,10 @@ _UPDATE_ITEMS = """
     UPDATE inventory_items AS item
     SET quantity_on_hand = item.quantity_on_hand + change.moved,
         quantity_reserved = item.quantity_reserved + change.held,
+        quantity_unavailable = item.quantity_unavailable + change.set_aside,
         last_moved_at = change.last_moved_at
-    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[])
-        AS change (warehouse_id, product_id, moved, held, last_moved_at)
+    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[])
+        AS change (warehouse_id, product_id, moved, held, set_aside, last_moved_at)
     WHERE (item.warehouse_id, item.product_id) = (change.warehouse_id, change.product_id)
         AND item.warehouse_id = ANY (%s::bigint[]) AND item.product_id = ANY (%s::bigint[])
 """
@@ -70,15 +71,15 @@ _UPDATE_ITEMS = """
 _INSERT_MOVEMENTS = """
     INSERT INTO stock_movements (
         warehouse_id, product_id, movement_type, quantity, balance_after, reference_id, reason, created_at,
-        occurred_at, performed_by, operation_id, workflow_id, run_id)
+        occurred_at, performed_by, operation_id, workflow_id, run_id, lot_number, lot_balance_after)
     SELECT warehouse_id, product_id, movement_type, quantity, balance_after, reference_id, reason, created_at,
-        occurred_at, performed_by, operation_id, workflow_id, run_id
+        occurred_at, performed_by, operation_id, workflow_id, run_id, lot_number, lot_balance_after
     FROM unnest(
         %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::timestamptz[],
-        %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[]
+        %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[]
     ) WITH ORDINALITY AS moved (
         warehouse_id, product_id, movement_type, quantity, balance_after, reference_id, reason, created_at,
-        occurred_at, performed_by, operation_id, workflow_id, run_id, position)
+        occurred_at, performed_by, operation_id, workflow_id, run_id, lot_number, lot_balance_after, position)
     ORDER BY position
 """
 
@@ -117,6 +118,7 @@ def insert_lines(lines: Sequence[StockLine]) -> Statement:
             texts(line.closed_by for line in lines),
             texts(line.closed_reason for line in lines),
             numbers(each.sourced_line for each in held),
+            numbers(each.minimum_days_left for each in held),
         ),
     )
 
@@ -197,6 +199,7 @@ def update_items(items: Sequence[StockItem]) -> Statement:
             products,
             numbers(item.moved for item in items),
             numbers(item.held for item in items),
+            numbers(item.set_aside for item in items),
             instants(item.last_moved_at for item in items),
             warehouses,
             products,
@@ -219,5 +222,7 @@ def insert_movements(movements: Sequence[Movement]) -> Statement:
             instants(each.created_at for each in movements),
             instants(each.occurred_at for each in movements),
             *_origins(each.operation for each in movements),
+            texts(each.lot_number for each in movements),
+            numbers(each.lot_balance_after for each in movements),
         ),
     )

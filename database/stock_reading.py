@@ -10,17 +10,18 @@ from sqlalchemy import Connection
 
 from database.locked_stock import LockedStock
 from database.locks import WANTED_ITEMS, create_items, lock_wanted
+from database.lot import lock_lots
 from database.operations import Operation, claim, find_refused, find_stored, refused_by_id, stored_by_id
 from database.patience import SHORT_LOCK_TIMEOUT
 from database.pipeline import Statement, numbers, send, texts
-from database.stock_rows import Reference, StockItem, StockLine
+from database.stock_rows import PlacedMeanwhile, Reference, StockItem, StockLine
 from database.waiting import Waiting, lock_waits, read_queue
 from stockkeeper.domain.reservation import HeldLine, ReservationStatus
 from stockkeeper.domain.stock import ItemKey
 
 _LINE = """
     reservation_id, warehouse_id, product_id, quantity, quantity_fulfilled, status, expires_at, quantity_released,
-    sourced_line
+    sourced_line, minimum_days_left
 """
 
 # Every row is looked up by its key, from within: with LATERAL and OFFSET 0 the server can't begin with a table that it
@@ -47,18 +48,18 @@ _LINES = f"""
     ORDER BY reservation_id
 """  # noqa: S608 - constants only
 
-# Only of items of which more is wanted than is available, or may be, because others wait for it: a crowd of overdue
-# holds is nobody else's business.
+# Only of items of which more is wanted than is available, or may be, because others wait for it, or because it has lots
+# that may not leave: a crowd of overdue holds is nobody else's business.
 _OVERDUE = f"""
     SELECT held.* FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS wanted (warehouse_id, product_id, units)
     CROSS JOIN LATERAL (
         SELECT warehouse_id, product_id FROM inventory_items AS item
         WHERE (item.warehouse_id, item.product_id) = (wanted.warehouse_id, wanted.product_id)
-            AND (quantity_available < units OR EXISTS (
+            AND (quantity_available < units OR is_tracked OR EXISTS (
                 SELECT FROM waiting_lines AS line WHERE line.product_id = wanted.product_id AND line.is_waiting))
         OFFSET 0) AS short
     CROSS JOIN LATERAL (
-        SELECT {_LINE} FROM reservations AS held
+        SELECT {_LINE}, reference_type, reference_id FROM reservations AS held
         WHERE (held.warehouse_id, held.product_id) = (short.warehouse_id, short.product_id)
             AND status = 'ACTIVE' AND expires_at <= %s::timestamptz
         ORDER BY expires_at OFFSET 0) AS held
@@ -72,7 +73,7 @@ _OVERDUE_ANYWHERE = f"""
         SELECT warehouse_id, product_id FROM inventory_items AS item WHERE item.product_id = wanted.product_id OFFSET 0
     ) AS item
     CROSS JOIN LATERAL (
-        SELECT {_LINE} FROM reservations AS held
+        SELECT {_LINE}, reference_type, reference_id FROM reservations AS held
         WHERE (held.warehouse_id, held.product_id) = (item.warehouse_id, item.product_id)
             AND status = 'ACTIVE' AND expires_at <= %s::timestamptz
         ORDER BY expires_at OFFSET 0) AS held
@@ -125,13 +126,6 @@ _OFFERS = """
 _WRITING = "LOCK TABLE stock_movements IN ROW EXCLUSIVE MODE"
 
 
-class PlacedMeanwhile(Exception):
-    """An order was placed after the items of its step had been looked up: the next attempt locks them all.
-
-    What is under no lock can't be decided on, and locking it now would be out of order.
-    """
-
-
 @dataclass(frozen=True)
 class Wants:
     """What a step needs of the stock.
@@ -139,6 +133,7 @@ class Wants:
     Attributes:
         items: Items to lock; they need not exist.
         arriving: Items to lock; those that were never stocked are created.
+        lots: Lots that come with the step, by product and number: those that are known are locked before any item.
         products: Products of which every item, in any warehouse, is locked.
         sourced: Whether new lines may take these products from any warehouse; then the overdue holds on all of their
             items are read as well.
@@ -156,6 +151,7 @@ class Wants:
 
     items: Sequence[ItemKey] = ()
     arriving: Sequence[ItemKey] = ()
+    lots: Sequence[tuple[int, str]] = ()
     products: Sequence[int] = ()
     sourced: bool = False
     references: Sequence[Reference] = ()
@@ -178,7 +174,7 @@ def lock_stock(
 ) -> LockedStock:
     """Lock what these steps want, and read what they decide on: one round trip.
 
-    Locks: the operations, the waits, then the items, each in their order.
+    Locks: the operations, the waits, the lots that come, then the items, each in their order.
 
     Args:
         connection: The transaction.
@@ -217,18 +213,26 @@ def lock_stock(
     for row in rows.get("lines", ()):
         held = _held_line(row)
         if held.item not in items or not items[held.item].exists:
-            raise PlacedMeanwhile(f"{row[9]} {row[10]} was placed while its items were being locked")
-        stock.read_line(StockLine(held, Reference(row[9], row[10]), closed_by=row[11]))
+            raise PlacedMeanwhile(f"{row[10]} {row[11]} was placed while its items were being locked")
+        stock.read_line(StockLine(held, Reference(row[10], row[11]), closed_by=row[12]))
     for row in (*rows.get("overdue", ()), *rows.get("overdue_anywhere", ())):
-        stock.take_in([_held_line(row)])
+        stock.take_in(Reference(row[10], row[11]), [_held_line(row)])
+    stock.read_lots(max((each.as_of for each in wants if each.as_of is not None), default=now), rows.get("lots", ()))
     return stock
 
 
 @contextmanager
-def locked_stock(connection: Connection, wants: Wants) -> Iterator[LockedStock]:
-    """Stock for a step that has a transaction of its own: it is locked at the beginning, and written at the end."""
+def locked_stock(connection: Connection, wants: Wants, operation: Operation) -> Iterator[LockedStock]:
+    """Stock for a step that has a transaction of its own: it is locked at the beginning, and written at the end.
+
+    Args:
+        connection: The transaction.
+        wants: What the step wants.
+        operation: The step's operation, by which others are told what has changed.
+    """
     stock = lock_stock(connection, [wants])
     yield stock
+    stock.tell(operation)
     stock.write()
 
 
@@ -237,6 +241,8 @@ def _reads(wants: Sequence[Wants]) -> dict[str, Statement]:
     wanted, references = _wanted(wants)
     orders = sorted({each for want in wants for each in want.waits_of})
     read = {"waits": lock_waits(orders)} if orders else {}
+    if lots := [lot for each in wants for lot in each.lots]:
+        read["lots"] = lock_lots(lots)
     read |= {"locked": lock_wanted(wanted), "items": Statement(_ITEMS, wanted)}
     if references:
         read["lines"] = Statement(_LINES, wanted[-2:])
@@ -299,12 +305,18 @@ def _items(rows: Iterable[Sequence[Any]], locked: Iterable[Sequence[Any]]) -> di
         items[key] = StockItem(key, sku, bool(is_active), warehouse, balance)
         if priority is not None:
             items[key].priority = priority
-    for warehouse_id, product_id, on_hand, reserved, buffer, reorder_point, last_moved_at in locked:
+    for warehouse_id, product_id, on_hand, reserved, buffer, unavailable, reorder_point, moved_at, is_tracked in locked:
         item = items[ItemKey(warehouse_id, product_id)]
         item.exists, item.on_hand, item.reserved, item.buffer = True, on_hand, reserved, buffer
-        item.reorder_point, item.last_moved_at = reorder_point, last_moved_at
+        item.unavailable, item.is_tracked = unavailable, is_tracked
+        item.reorder_point, item.last_moved_at, item.told = reorder_point, moved_at, item.level
     return items
 
 
 def _held_line(row: Sequence[Any]) -> HeldLine:
-    return HeldLine(row[0], ItemKey(row[1], row[2]), row[3], row[4], ReservationStatus(row[5]), *row[6:9])
+    status, expires_at, released, sourced_line, days = row[5:10]
+    return HeldLine(
+        *(row[0], ItemKey(row[1], row[2]), row[3], row[4], ReservationStatus(status), expires_at, released),
+        sourced_line=sourced_line,
+        minimum_days_left=days,
+    )

@@ -29,6 +29,7 @@ from database.columns import (
     METADATA,
     MONEY,
     closing,
+    composite_key,
     counter,
     identity,
     item_as_primary_key,
@@ -59,6 +60,10 @@ products = _catalogue(
     Column("weight_kg", MONEY),
     Column("dimensions_cm", JSONB),
     needed("is_active", Boolean, server_default=text("true")),
+    needed("tracking", Text, server_default=text("'NONE'")),
+    Column("minimum_days_left", Integer),
+    Column("minimum_days_at_receipt", Integer),
+    needed("base_unit", Text, server_default=text("'EACH'")),
 )
 
 former_skus = Table(
@@ -80,6 +85,18 @@ former_skus = Table(
     Index("former_skus_product", "product_id"),
 )
 """The SKUs that products had before they were renamed (`database.former_skus`)."""
+
+product_barcodes = Table(
+    "product_barcodes",
+    METADATA,
+    Column("barcode", Text, primary_key=True),
+    reference("products.product_id"),
+    needed("unit", Text),
+    needed("quantity", BigInteger),
+    Index("product_barcodes_barcode_in_any_case", text("lower(barcode)")),
+    Index("product_barcodes_product", "product_id"),
+)
+"""What a barcode means: one product, in a pack of so many base units. A GTIN is kept with all of its 14 digits."""
 
 warehouses = _catalogue(
     "warehouses",
@@ -118,9 +135,22 @@ product_suppliers = Table(
     Column("measured_lead_time_deviation_days", MEASURED_DAYS),
     Column("last_unit_cost", MONEY),
     Column("price_breaks", JSONB),
+    Column("minimum_days_at_receipt", Integer),
     Index("product_suppliers_one_preferred", "product_id", unique=True, postgresql_where=text("is_preferred")),
     Index("product_suppliers_supplier", "supplier_id"),
 )
+
+product_units = Table(
+    "product_units",
+    METADATA,
+    identity("product_unit_id"),
+    reference("products.product_id"),
+    needed("unit", Text),
+    Column("supplier_id", ForeignKey("suppliers.supplier_id")),
+    Column("quantity", BigInteger),
+    UniqueConstraint("product_id", "unit", "supplier_id", name="product_units_key", postgresql_nulls_not_distinct=True),
+)
+"""Packs: base units in each, the house's own and those of suppliers; without a quantity, there is none any more."""
 
 inventory_items = Table(
     "inventory_items",
@@ -131,10 +161,11 @@ inventory_items = Table(
     counter("quantity_on_hand"),
     counter("quantity_reserved"),
     counter("quantity_buffer"),
+    counter("quantity_unavailable"),
     Column(
         "quantity_available",
         BigInteger,
-        Computed("quantity_on_hand - quantity_reserved - quantity_buffer", persisted=True),
+        Computed("quantity_on_hand - quantity_reserved - quantity_buffer - quantity_unavailable", persisted=True),
     ),
     Column("reorder_point", BigInteger),
     Column("reorder_quantity", BigInteger),
@@ -146,13 +177,17 @@ inventory_items = Table(
         "is_below_reorder_point",
         Boolean,
         Computed(
-            "coalesce(quantity_on_hand - quantity_reserved - quantity_buffer < reorder_point, false)", persisted=True
+            "coalesce("
+            "quantity_on_hand - quantity_reserved - quantity_buffer - quantity_unavailable < reorder_point, false)",
+            persisted=True,
         ),
         nullable=False,
     ),
+    needed("is_tracked", Boolean, server_default=text("false")),
     UniqueConstraint("warehouse_id", "product_id", name="inventory_items_item_key"),
     Index("inventory_items_product", "product_id"),
     Index("inventory_items_below", "warehouse_id", "product_id", postgresql_where=text("is_below_reorder_point")),
+    Index("inventory_items_tracked", "warehouse_id", "product_id", postgresql_where=text("is_tracked")),
 )
 
 stock_movements = Table(
@@ -165,9 +200,21 @@ stock_movements = Table(
     needed("reference_id", Text),
     *movement(),
     Column("occurred_at", INSTANT),
+    Column("lot_number", Text),
+    Column("lot_balance_after", BigInteger),
     item_key("stock_movements_item"),
+    composite_key("stock_movements_lot", "lot_items", "warehouse_id", "product_id", "lot_number"),
     Index("stock_movements_by_item", "warehouse_id", "product_id", "created_at", "movement_id"),
     Index("stock_movements_by_reference", "reference_id"),
+    Index(
+        "stock_movements_by_lot",
+        "product_id",
+        "lot_number",
+        "warehouse_id",
+        "created_at",
+        "movement_id",
+        postgresql_where=text("lot_number IS NOT NULL"),
+    ),
     Index(
         "stock_movements_booked_later",
         "warehouse_id",

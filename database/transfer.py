@@ -45,6 +45,7 @@ transit_movements = Table(
     Column("receipt_id", Text),
     Column("command_id", Text),
     *movement(),
+    Column("lot_number", Text),
     composite_key("transit_movements_line", "transfer_order_lines", "transfer_id", "line_number"),
     Index(
         "transit_movements_once",
@@ -52,8 +53,10 @@ transit_movements = Table(
         "line_number",
         "kind",
         text("coalesce(receipt_id, operation_id)"),
+        text("coalesce(lot_number, '')"),
         unique=True,
     ),
+    Index("transit_movements_by_lot", "lot_number", "transfer_id", postgresql_where=text("lot_number IS NOT NULL")),
     Index("transit_movements_by_time", "created_at", postgresql_using="brin"),
 )
 

@@ -4,13 +4,16 @@ They are read by fixed statements over arrays of numbers, in one round trip (`da
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from database.locked_transfer import Known, LockedTransfer, changes_of
+from database.locked_transfer import COUNTERS, Known, LockedTransfer, changes_of
+from database.lot import LINE_LOTS, held_lots
 from database.pipeline import Statement, send, texts
 from stockkeeper.domain.errors import InvalidRequest
+from stockkeeper.domain.lot import HeldLot
 from stockkeeper.domain.transfer import Transfer, TransferredLine, TransferStatus, TransitKind
 
 _LOCK = """
@@ -63,32 +66,50 @@ _HEADERS = f"""
 
 _IDS = "ARRAY (SELECT transfer_id FROM transfer_orders WHERE transfer_number = ANY (%s::text[]))"
 
+# Units of each lot by kind; null: the product isn't tracked.
+_MOVED_LOTS = """
+    CASE WHEN tracking <> 'NONE' THEN coalesce((
+        SELECT json_agg(json_build_array(lot_number, expires_on, units)) FROM (
+            SELECT lot_number, json_object_agg(kind, units) AS units FROM (
+                SELECT lot_number, kind, abs(sum(quantity)) AS units
+                FROM transit_movements AS entry
+                WHERE (entry.transfer_id, entry.line_number) = (line.transfer_id, line.line_number)
+                    AND lot_number IS NOT NULL
+                GROUP BY lot_number, kind) AS of_kind
+            GROUP BY lot_number) AS moved
+        JOIN lots USING (lot_number) WHERE lots.product_id = line.product_id), '[]')
+    END
+"""
+
 _LINES = f"""
-    SELECT transfer_id, line_number, product_id, (SELECT sku FROM products WHERE products.product_id = line.product_id),
-        quantity, dispatched, received, damaged, written_off, returned, in_transit, held_elsewhere
+    SELECT transfer_id, line_number, product_id, sku, quantity, dispatched, received, damaged, written_off, returned,
+        in_transit, held_elsewhere, {_MOVED_LOTS}
     FROM transfer_order_lines AS line
+    CROSS JOIN LATERAL (
+        SELECT sku, tracking FROM products WHERE products.product_id = line.product_id OFFSET 0) AS product
     WHERE transfer_id = ANY ({_IDS})
     ORDER BY transfer_id, line_number
 """  # noqa: S608 - constants only
 
 # The lines of a hold are those of the transfer, in their order.
-_HOLDS = """
+_HOLDS = f"""
     SELECT reference_id,
-        CASE WHEN status = 'ACTIVE' THEN quantity - quantity_fulfilled - quantity_released ELSE 0 END
+        CASE WHEN status = 'ACTIVE' THEN quantity - quantity_fulfilled - quantity_released ELSE 0 END, {LINE_LOTS}
     FROM reservations WHERE reference_type = 'TRANSFER' AND reference_id = ANY (%s::text[])
     ORDER BY reservation_id
-"""
+"""  # noqa: S608 - constants only
 
 # Entries of the same operation, and those of the same number, whatever its case.
 _KNOWN = f"""
-    SELECT transfer_number, kind, receipt_id, command_id, entry.operation_id, product_id, abs(sum(entry.quantity))
+    SELECT transfer_number, kind, receipt_id, command_id, entry.operation_id, product_id, lot_number,
+        abs(sum(entry.quantity))
     FROM unnest(%s::text[], %s::text[], %s::text[]) AS command (transfer_number, name, operation_id)
     JOIN transfer_orders USING (transfer_number)
     JOIN transit_movements AS entry USING (transfer_id)
     JOIN transfer_order_lines AS line USING (transfer_id, line_number)
     WHERE transfer_id = ANY ({_IDS}) AND (entry.operation_id = command.operation_id
         OR lower(coalesce(receipt_id, command_id)) = lower(command.name))
-    GROUP BY transfer_number, kind, receipt_id, command_id, entry.operation_id, product_id
+    GROUP BY transfer_number, kind, receipt_id, command_id, entry.operation_id, product_id, lot_number
 """  # noqa: S608 - constants only
 
 
@@ -137,22 +158,22 @@ def read_transfers(numbers: Sequence[str], most: int, commands: Sequence[BookedB
 def transfers_of(rows: Sequence[Iterable[Sequence[Any]]]) -> dict[str, LockedTransfer]:
     """The transfers that `read_transfers` has read, by number."""
     headers, lines, holds, *known = rows
-    held: dict[str, list[int]] = {}
-    for number, units in holds:
-        held.setdefault(number, []).append(units)
+    held: dict[str, list[tuple[int, tuple[HeldLot, ...]]]] = {}
+    for number, units, lots in holds:
+        held.setdefault(number, []).append((units, held_lots(lots)))
     of: dict[int, list[Sequence[Any]]] = {}
     for line in lines:
         of.setdefault(line[0], []).append(line)
     found = {}
     for header in headers:
         its_holds = held.get(header[1], [])
-        its = [
-            (*line[:-1], its_holds[at] if at < len(its_holds) else line[-1])
-            for at, line in enumerate(of.get(header[0], []))
-        ]
+        its = []
+        for at, line in enumerate(of.get(header[0], [])):
+            units, lots = its_holds[at] if at < len(its_holds) else (line[-2], ())
+            its.append((*line[:-2], units, line[-1], lots))
         found[header[1]] = _transfer(header, its)
-    for number, kind, receipt_id, command_id, operation_id, product_id, units in known[0] if known else ():
-        before = Known(TransitKind(kind), receipt_id, command_id, operation_id, product_id, int(units))
+    for number, kind, receipt_id, command_id, operation_id, product_id, lot, units in known[0] if known else ():
+        before = Known(TransitKind(kind), receipt_id, command_id, operation_id, product_id, lot, int(units))
         found[number].known.append(before)
     return found
 
@@ -165,13 +186,40 @@ def _transfer(header: Sequence[Any], lines: Sequence[Sequence[Any]]) -> LockedTr
         header[4],
         TransferStatus(header[6]),
         header[7],
-        [TransferredLine(line[1], line[2], line[4], line[10], line[11]) for line in lines],
+        [TransferredLine(line[1], line[2], line[4], line[10], line[11], _lots_in_transit(line[12])) for line in lines],
     )
     departures, receipts, write_offs, approvals = (each or [] for each in header[14:])
     shown = dict(zip(_SHOWN, header, strict=False))
-    shown["line_items"] = [dict(zip(_SHOWN_LINE, line[2:], strict=True)) for line in lines]
+    shown["line_items"] = [dict(zip(_SHOWN_LINE, line[2:], strict=False)) for line in lines]
     shown |= {"departures": departures, "receipts": receipts, "write_offs": write_offs}
-    return LockedTransfer(transfer, shown | {"difference_approvals": approvals})
+    locked = LockedTransfer(transfer, shown | {"difference_approvals": approvals})
+    for line in lines:
+        _show_lots(locked, line[1], line[12] or (), line[13])
+    return locked
+
+
+def _lots_in_transit(moved: Sequence[Any] | None) -> dict[str, int] | None:
+    """Units in transit by lot, by what has moved of each; None: the line's product isn't tracked."""
+    if moved is None:
+        return None
+    left = {lot: _in_transit(units) for lot, _, units in moved}
+    return {lot: units for lot, units in left.items() if units}
+
+
+def _in_transit(units: Mapping[str, int]) -> int:
+    dispatched = units.get(TransitKind.DISPATCHED, 0)
+    return 2 * dispatched - sum(units.values())
+
+
+def _show_lots(locked: LockedTransfer, line_number: int, moved: Iterable[Any], held: Iterable[HeldLot]) -> None:
+    """Let answers show the lots of a line: those that are held, and those that have moved."""
+    for lot in held:
+        if lot.quantity_held:
+            locked.change_lot(line_number, lot.lot_number, {"held": lot.quantity_held}, lot.expires_on)
+    for number, expires_on, units in moved:
+        counted = {COUNTERS[TransitKind(kind)]: moved for kind, moved in units.items()}
+        day = None if expires_on is None else date.fromisoformat(expires_on)
+        locked.change_lot(line_number, number, counted | {"in_transit": _in_transit(units)}, day)
 
 
 _SHOWN = (

@@ -5,27 +5,21 @@ are changed together in memory, under the transfer's lock (`database.locked_tran
 compare them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from database.goods import arriving_items, put_into_stock
+from database import ledger
 from database.locked_stock import LockedStock
-from database.locked_transfer import Entry, LockedTransfer
+from database.locked_transfer import COUNTERS, Entry, LockedTransfer
 from database.operations import Operation
+from database.stock_reading import Wants
+from database.stock_rows import Moving
 from stockkeeper.domain.conflicts import twin_of
+from stockkeeper.domain.lot import LotFacts
 from stockkeeper.domain.stock import ItemKey, MovementType
-from stockkeeper.domain.transfer import TransitKind
-
-COUNTERS = {
-    TransitKind.DISPATCHED: "dispatched",
-    TransitKind.RECEIVED: "received",
-    TransitKind.DAMAGED: "damaged",
-    TransitKind.WRITTEN_OFF: "written_off",
-    TransitKind.RETURNED: "returned",
-}
-"""The counter of a line that a kind of entry adds to."""
+from stockkeeper.domain.transfer import OfLine, TransitKind
 
 _WORDS = {TransitKind.DISPATCHED: "departure", TransitKind.WRITTEN_OFF: "write-off"}
 
@@ -48,11 +42,28 @@ _LEFT_SINCE = text("""
 """)
 
 
-def arrival(locked: LockedTransfer, units: Mapping[int, int], *, is_back: bool = False) -> list[ItemKey]:
-    """The items where units of these lines arrive: at the destination, or back at the source."""
+def arrival(locked: LockedTransfer, units: Mapping[OfLine, int], *, is_back: bool = False) -> Wants:
+    """What the arrival of units needs of the stock: at the destination, or back at the source."""
+    items = _items(locked, is_back=is_back)
+    arriving = [(items[of.line_number], of.lot_number) for of, each in units.items() if each]
+    return Wants(
+        arriving=list(dict.fromkeys(item for item, _ in arriving)),
+        lots=[(item.product_id, lot) for item, lot in arriving if lot is not None],
+        moves=bool(arriving),
+    )
+
+
+def at_destination(locked: LockedTransfer, units: Mapping[OfLine, int]) -> list[Moving]:
+    """Units by line and lot, as units of the destination's items."""
+    items = _items(locked, is_back=False)
+    return [Moving(items[of.line_number], moved, of.lot_number) for of, moved in units.items()]
+
+
+def _items(locked: LockedTransfer, *, is_back: bool) -> dict[int, ItemKey]:
+    """The item of each line, by its number: at the destination, or at the source."""
     transfer = locked.transfer
     place = transfer.from_warehouse_id if is_back else transfer.to_warehouse_id
-    return arriving_items(place, transfer.lines, units)
+    return {line.line_number: ItemKey(place, line.product_id) for line in transfer.lines}
 
 
 def require_no_twin(
@@ -72,11 +83,12 @@ def move(
     stock: LockedStock,
     operation: Operation,
     kind: TransitKind,
-    units: Mapping[int, int],
+    units: Mapping[OfLine, int],
     *,
     reason: str,
     receipt_id: str | None = None,
     command_id: str | None = None,
+    facts: Iterable[tuple[int, LotFacts]] = (),
 ) -> None:
     """Change the units in transit of these lines, and add an entry for each.
 
@@ -89,35 +101,63 @@ def move(
         stock: The stock, with the items where units arrive.
         operation: The person and the run behind it.
         kind: Why: DISPATCHED adds the units, all others take them.
-        units: Units by line number; all positive.
+        units: Units by line number and lot; all positive.
         reason: One sentence for readers of the entries.
         receipt_id: The receipt, for RECEIVED and DAMAGED.
         command_id: The caller's number for the command, for DISPATCHED and WRITTEN_OFF.
+        facts: What the packages say of lots that arrive, by product, where that was said.
+
+    Raises:
+        InvalidRequest: A package says something else of its lot than is known. Nothing has changed.
     """
     if not units:
         return
-    transfer = locked.transfer
     if kind in (TransitKind.RECEIVED, TransitKind.RETURNED):
-        put_into_stock(
-            stock,
-            operation,
-            MovementType.TRANSFER_IN,
-            transfer.from_warehouse_id if kind is TransitKind.RETURNED else transfer.to_warehouse_id,
-            transfer.lines,
-            units,
-            reference_id=transfer.transfer_number,
-            reason=reason,
-        )
-    lines, counter, at = locked.lines, COUNTERS[kind], _booked_at(locked, stock)
-    for line_number, moved in units.items():
-        line = lines[line_number]
-        quantity = moved if kind is TransitKind.DISPATCHED else -moved
-        line[counter] += moved
-        line["in_transit"] += quantity
-        balance = line["in_transit"]
-        locked.entries.append(
-            Entry(line_number, kind, quantity, balance, receipt_id, command_id, reason, operation, at)
-        )
+        items = _items(locked, is_back=kind is TransitKind.RETURNED)
+        arriving = [Moving(items[of.line_number], moved, of.lot_number) for of, moved in units.items()]
+        take_in_lots(stock, operation, arriving, facts)
+        number = locked.transfer.transfer_number
+        ledger.move_units(stock, operation, MovementType.TRANSFER_IN, arriving, reference_id=number, reason=reason)
+    at = _booked_at(locked, stock)
+    for of, moved in units.items():
+        book(locked, of, kind, moved, receipt_id, command_id, reason, operation, at)
+
+
+def book(
+    locked: LockedTransfer,
+    of: OfLine,
+    kind: TransitKind,
+    units: int,
+    receipt_id: str | None,
+    command_id: str | None,
+    reason: str,
+    operation: Operation,
+    at: datetime,
+) -> None:
+    """Add an entry of units in transit, which are positive, and change its line by it."""
+    line, counter = locked.lines[of.line_number], COUNTERS[kind]
+    quantity = units if kind is TransitKind.DISPATCHED else -units
+    line[counter] += units
+    line["in_transit"] += quantity
+    if of.lot_number is not None:
+        locked.change_lot(of.line_number, of.lot_number, {counter: units, "in_transit": quantity})
+    balance = line["in_transit"]
+    entry = Entry(of.line_number, kind, quantity, balance, receipt_id, command_id, reason, operation, at, of.lot_number)
+    locked.entries.append(entry)
+
+
+def take_in_lots(
+    stock: LockedStock, operation: Operation, arriving: Iterable[Moving], facts: Iterable[tuple[int, LotFacts]]
+) -> None:
+    """Let the lots of units that arrive come, with what the packages say of them, by product; raises as `move`."""
+    said = {(product_id, each.lot_number): each for product_id, each in facts}
+    lots = [
+        (each.item, said.get((each.item.product_id, each.lot_number)) or LotFacts(each.lot_number))
+        for each in arriving
+        if each.lot_number is not None
+    ]
+    if lots:
+        stock.take_in_lots(operation, lots)
 
 
 def _booked_at(locked: LockedTransfer, stock: LockedStock) -> datetime:

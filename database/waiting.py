@@ -178,6 +178,7 @@ class Waiting:
         self._begun: list[Begun] = []
         self._looked: list[tuple[Wait, Operation]] = []
         self._ended: list[Ended] = []
+        self._untold: list[Begun | Ended] = []
 
     def queue(self, as_of: datetime) -> Queue:
         """The queue for these products at an instant."""
@@ -192,6 +193,7 @@ class Waiting:
         self._waits[wait.reference_id] = wait
         self._lines += [WaitingLine(wait.wait_id, *line[:3], wait.waiting_until) for line in wait.lines]
         self._begun.append(Begun(wait, operation, as_of))
+        self._untold.append(self._begun[-1])
 
     def keep(self, wait: Wait, operation: Operation) -> None:
         """Let an order wait on, for the run that has looked: whoever brings stock tells it again."""
@@ -211,6 +213,7 @@ class Waiting:
         self._waits[wait.reference_id] = replace(wait, status=status, shortages=shortages)
         self._lines = [line for line in self._lines if line.wait_id != wait.wait_id]
         self._ended.append(Ended(wait, operation, status, as_of, reason, shortages))
+        self._untold.append(self._ended[-1])
 
     @property
     def begun(self) -> int:
@@ -221,6 +224,16 @@ class Waiting:
     def ended(self) -> Sequence[WaitStatus]:
         """How those have ended that have since then."""
         return [each.status for each in self._ended]
+
+    @property
+    def has_untold(self) -> bool:
+        """Whether a wait has begun or ended that others haven't been told of."""
+        return bool(self._untold)
+
+    def take_untold(self) -> Sequence[Begun | Ended]:
+        """The waits that have begun or ended since the last call."""
+        untold, self._untold = self._untold, []
+        return untold
 
     def changes(self) -> list[Statement]:
         """What has changed since it was read or written, as statements; it counts as written from now on."""

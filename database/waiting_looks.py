@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, Connection, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from database.clock import clock, clocked
 from database.columns import INSTANT
 from database.document_list import SKUS_SHOWN, Listed, Which
+from database.lot_reading import MAY_NOT_LEAVE
 from database.waiting import Wait, waits_in
 from stockkeeper.domain.stock import ItemKey, Level
 from stockkeeper.domain.waiting import Place, Queue, WaitingLine, WaitStatus
@@ -33,12 +35,36 @@ _CONCERNED = text("""
 
 # Less the holds whose deadline has come, which block nobody: whoever is served releases them.
 _LEVELS = text("""
-    SELECT warehouse_id, product_id, quantity_on_hand, quantity_buffer, quantity_reserved - coalesce((
+    SELECT warehouse_id, product_id, is_tracked, quantity_on_hand, quantity_unavailable, quantity_buffer,
+        quantity_reserved - coalesce((
         SELECT sum(quantity - quantity_fulfilled - quantity_released) FROM reservations AS held
         WHERE (held.warehouse_id, held.product_id) = (item.warehouse_id, item.product_id)
             AND status = 'ACTIVE' AND expires_at <= :as_of), 0)::bigint
     FROM inventory_items AS item WHERE product_id = ANY (:products)
 """).bindparams(bindparam("products", type_=ARRAY(BigInteger)), bindparam("as_of", type_=INSTANT))
+
+# Of lots that may not leave: what is free, and what such holds free.
+_UNUSABLE = clocked(
+    f"""
+    SELECT of_lot.warehouse_id, of_lot.product_id,
+        sum(of_lot.quantity_on_hand - of_lot.quantity_reserved - of_lot.quantity_unavailable
+            + coalesce(overdue.units, 0))::bigint AS units
+    FROM inventory_items AS item
+    JOIN lot_items AS of_lot USING (warehouse_id, product_id)
+    JOIN lots USING (product_id, lot_number)
+    JOIN products USING (product_id)
+    JOIN today USING (warehouse_id)
+    CROSS JOIN LATERAL (
+        SELECT sum(quantity_held) AS units
+        FROM reservation_lots AS allotted JOIN reservations AS held USING (reservation_id)
+        WHERE (allotted.product_id, allotted.lot_number, allotted.warehouse_id)
+                = (of_lot.product_id, of_lot.lot_number, of_lot.warehouse_id)
+            AND quantity_held > 0 AND held.status = 'ACTIVE' AND held.expires_at <= :as_of) AS overdue
+    WHERE item.product_id = ANY (:products) AND item.is_tracked AND of_lot.quantity_on_hand > 0 AND {MAY_NOT_LEAVE}
+    GROUP BY of_lot.warehouse_id, of_lot.product_id
+    """,  # noqa: S608 - constants only
+    today=True,
+).bindparams(bindparam("products", type_=ARRAY(BigInteger)))
 
 # The first time may have been lost with a worker; one that is told again and again is kept from its hold by something
 # else, which nobody mends in seconds.
@@ -62,10 +88,25 @@ _OF_RUNS = text("""
     WHERE workflow_id = ANY (:workflow_ids) AND is_waiting ORDER BY wait_id
 """).bindparams(bindparam("workflow_ids", type_=ARRAY(Text)))
 
+# Others are told in the same statement: the order waits no more.
 _ABANDON = text("""
-    UPDATE waits SET status = 'ABANDONED', closed_at = :as_of, closed_by = workflow_id, closed_reason = :reason
-    WHERE wait_id = :wait_id AND run_id = :run_id AND is_waiting
-    RETURNING wait_id
+    WITH ended AS (
+        UPDATE waits SET status = 'ABANDONED', closed_at = :as_of, closed_by = workflow_id, closed_reason = :reason
+        WHERE wait_id = :wait_id AND run_id = :run_id AND is_waiting
+        RETURNING wait_id, reference_id, workflow_id, run_id, closed_at, closed_reason)
+    INSERT INTO outbox (kind, subject, data, happened_at, performed_by, reason, operation_id, workflow_id, run_id)
+    SELECT 'hold.rejected', 'order/' || reference_id,
+        jsonb_build_object(
+            'reference_type', 'ORDER', 'reference_id', reference_id, 'waiting_until', NULL, 'lines', (
+                SELECT jsonb_agg(jsonb_build_object(
+                    'reservation_id', NULL, 'product_id', product_id, 'sku', sku, 'warehouse_id', warehouse_id,
+                    'warehouse', warehouses.name, 'quantity', quantity, 'fulfilled', 0, 'released', 0,
+                    'status', 'REJECTED', 'expires_at', NULL) ORDER BY line_number)
+                FROM waiting_lines AS line JOIN products USING (product_id) LEFT JOIN warehouses USING (warehouse_id)
+                WHERE line.wait_id = ended.wait_id)),
+        closed_at, 'stockkeeper', closed_reason, workflow_id || '/abandoned/' || wait_id, workflow_id, run_id
+    FROM ended
+    RETURNING outbox_id
 """).bindparams(bindparam("as_of", type_=INSTANT))
 
 _SHOWN = text("""
@@ -163,7 +204,7 @@ def waits_of_runs(connection: Connection, workflow_ids: Sequence[str]) -> list[S
 
 
 def abandon(connection: Connection, served: Served, *, as_of: datetime, reason: str) -> bool:
-    """End the wait of an order whose run has ended; False: another run waits by now, or none does."""
+    """End the wait of an order whose run has ended, and tell it; False: another run waits by now, or none does."""
     asked = {"wait_id": served.wait_id, "run_id": served.run_id, "as_of": as_of, "reason": reason}
     return connection.execute(_ABANDON, asked).one_or_none() is not None
 
@@ -243,9 +284,19 @@ def queue_lines(connection: Connection, product_ids: Iterable[int]) -> list[Wait
 
 
 def levels_at(connection: Connection, product_ids: Iterable[int], as_of: datetime) -> dict[ItemKey, Level]:
-    """The levels of all items of these products, without the holds whose deadline has come by an instant."""
-    rows = connection.execute(_LEVELS, {"products": sorted(product_ids), "as_of": as_of})
+    """The levels of all items of these products, without the holds whose deadline has come by an instant.
+
+    Units of lots that may not leave by then aren't available, those of such holds as well.
+    """
+    asked: dict[str, Any] = {"products": sorted(product_ids), "as_of": as_of}
+    rows = connection.execute(_LEVELS, asked).all()
+    unusable: dict[ItemKey, int] = {}
+    if any(row.is_tracked for row in rows):
+        found = connection.execute(_UNUSABLE, asked | clock(connection, as_of, as_of))
+        unusable = {ItemKey(*key): units for *key, units in found}
     return {
-        ItemKey(warehouse_id, product_id): Level(on_hand, reserved, buffer)
-        for warehouse_id, product_id, on_hand, buffer, reserved in rows
+        (item := ItemKey(warehouse_id, product_id)): Level(
+            on_hand, reserved, buffer, unavailable + unusable.get(item, 0)
+        )
+        for warehouse_id, product_id, _, on_hand, unavailable, buffer, reserved in rows
     }

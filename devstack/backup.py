@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import URL, make_url
 
-from database.inspection import EXPORTER_ROLE, READER_ROLE, WORKER_ROLE
+from database.about import EXPORTER_ROLE, READER_ROLE, WORKER_ROLE
 from devstack.postgres import PROGRAMS, EmbeddedPostgres
 from devstack.processes import StackError
 from starter.cli.context import DATA_DIR, STACK_FILE, running_here

@@ -26,11 +26,20 @@ _TERMS = (
     "product_id, supplier_id, is_preferred, unit_cost, lead_time_days, lead_time_deviation_days, "
     "minimum_order_quantity, pack_size, price_breaks"
 )
-_PUBLISH = (
-    f"CREATE PUBLICATION {PUBLICATION} FOR TABLE products, former_skus, warehouses, suppliers, "
-    f"product_suppliers ({_TERMS}), warehouse_homes"
+_CATALOGUE = (
+    *("products", "former_skus", "product_barcodes", "warehouses", "suppliers", "product_suppliers"),
+    *("product_units", "warehouse_homes"),
 )
-_LET_READ = "GRANT SELECT ON products, former_skus, warehouses, suppliers, product_suppliers, warehouse_homes TO"
+_PUBLISHED_AS = {"product_suppliers": f"product_suppliers ({_TERMS})"}
+_PUBLISH = (
+    f"CREATE PUBLICATION {PUBLICATION} FOR TABLE {', '.join(_PUBLISHED_AS.get(table, table) for table in _CATALOGUE)}"
+)
+_LET_READ = f"GRANT SELECT ON {', '.join(_CATALOGUE)} TO"
+_PUBLISHED = text("SELECT tablename FROM pg_publication_tables WHERE pubname = :name")
+_FOLLOWED = text("""
+    SELECT srrelid::regclass::text FROM pg_subscription_rel JOIN pg_subscription ON pg_subscription.oid = srsubid
+    WHERE subname = :name
+""")
 _IS_PUBLISHED = text("SELECT EXISTS (SELECT FROM pg_publication WHERE pubname = :name)")
 _IS_FOLLOWING = text("""
     SELECT EXISTS (SELECT FROM pg_subscription JOIN pg_database ON subdbid = pg_database.oid
@@ -142,6 +151,14 @@ def keep_catalogue(engine: Engine, task_queue: str) -> None:
         _name(connection, task_queue, task_queue)
         if not connection.execute(_IS_PUBLISHED, {"name": PUBLICATION}).scalar_one():
             connection.exec_driver_sql(_PUBLISH)
+            return
+        # One that was made before the catalogue had all of these.
+        published = set(connection.execute(_PUBLISHED, {"name": PUBLICATION}).scalars())
+        for table in _CATALOGUE:
+            if table not in published:
+                connection.exec_driver_sql(
+                    f"ALTER PUBLICATION {PUBLICATION} ADD TABLE {_PUBLISHED_AS.get(table, table)}"
+                )
 
 
 def _let_read(engine: Engine, role: str) -> None:
@@ -195,6 +212,7 @@ def follow_catalogue(engine: Engine, task_queue: str, *, catalogue: str, catalog
         _name(connection, task_queue, catalogue)
     count_apart(engine, place)
     if is_following:
+        _follow_all(engine, name)
         return
     url = make_url(catalogue_url).set(drivername="postgresql").render_as_string(hide_password=False)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -203,6 +221,13 @@ def follow_catalogue(engine: Engine, task_queue: str, *, catalogue: str, catalog
             sql.Identifier(name), sql.Literal(url), sql.Identifier(PUBLICATION)
         )
         connection.exec_driver_sql(subscribe.as_string(driver).replace("%", "%%"))
+
+
+def _follow_all(engine: Engine, name: str) -> None:
+    """Let a subscription have the tables as well that were published since it was made."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if set(_CATALOGUE) - set(connection.execute(_FOLLOWED, {"name": name}).scalars()):
+            connection.exec_driver_sql(f'ALTER SUBSCRIPTION "{name}" REFRESH PUBLICATION')
 
 
 def _name(connection: Connection, task_queue: str, catalogue: str) -> None:

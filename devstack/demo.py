@@ -23,7 +23,7 @@ from stockkeeper import Stockkeeper
 from stockkeeper.client.connection import Connection, connect_plainly
 from stockkeeper.contracts.processes import PROCESSES
 
-KINDS = ("products", "warehouses", "suppliers", "product-suppliers", "stock", "demand")
+KINDS = ("products", "warehouses", "suppliers", "product-suppliers", "units", "barcodes", "stock", "demand")
 
 
 async def show_everything(*, keep: bool = False) -> bool:
@@ -73,8 +73,10 @@ async def _scenes(info: StackInfo) -> list[Scene]:
 
 
 def _plays() -> list[Play]:
-    """The scenes of every process that has some, in ``devstack.scenes.{kind}``."""
+    """The scenes of every process that has some, in ``devstack.scenes.{kind}``; then of lots and events."""
     modules = [f"devstack.scenes.{process.kind}" for process in PROCESSES]
+    audit = modules.index("devstack.scenes.stock_audit")
+    modules[audit:audit] = ["devstack.scenes.lot", "devstack.scenes.event"]
     return [scene for module in modules if find_spec(module) for scene in import_module(module).SCENES]
 
 

@@ -14,7 +14,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
 from activities.identity_keys import Keys, KeysUnavailable
-from database.inspection import WORKER_ROLE
+from database.about import WORKER_ROLE
 from database.migrate import newest_revision
 from devstack.doctor_database import database_checks
 from devstack.doctor_databases import several_checks
@@ -28,8 +28,8 @@ from stockkeeper.contracts.errors import StockkeeperError
 from stockkeeper.contracts.settings import UnknownSetting, queues_of, require_known
 from worker import Settings
 
-CONNECTIONS_BESIDE_THE_POOL = 1
-"""A worker's connection that listens for stock."""
+CONNECTIONS_BESIDE_THE_POOL = 3
+"""A worker's connections that listen for stock and for events, and the one that numbers events."""
 
 
 @dataclass(frozen=True)

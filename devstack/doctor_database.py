@@ -5,14 +5,16 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Engine
 
+from database.about import WORKER_ROLE, Facts, inspect_database
+from database.events import Log, look_at_log
 from database.homes import Several, read_several
-from database.inspection import WORKER_ROLE, Facts, inspect_database
 from database.migrate import AnotherSchema, require_schema
 from database.sessions import connect
 from starter.checks import Check, Reading
 from stockkeeper.contracts.errors import StockkeeperError, Unreachable
 
 OLDEST = 14
+EVENTS_WAIT_SECONDS = 60
 _WITHIN_SECONDS = 5
 
 
@@ -55,11 +57,24 @@ def _look(
         advice = "start PostgreSQL, or correct DATABASE_URL and STOCKKEEPER_DATABASE_ROLE"
         return [Check("database", ok=False, detail=str(error), advice=advice)]
     schema = _schema(engine)
-    several = []
+    further: list[Check] = []
     if schema.ok:
         with engine.connect() as connection:
-            several = list(judged_several(read_several(connection), task_queue, queues))
-    return [*judged(facts, connections=connections, is_ours=is_ours), schema, *several]
+            further = [judged_log(look_at_log(connection))]
+            further += judged_several(read_several(connection), task_queue, queues)
+    return [*judged(facts, connections=connections, is_ours=is_ours), schema, *further]
+
+
+def judged_log(log: Log) -> Check:
+    """The check of events: whether those that are committed get their numbers."""
+    kept = f"{log.kept:,} kept" if log.kept else "none kept"
+    detail = f"number {log.last} is the last, {kept}"
+    if log.waiting:
+        detail += f"; {log.waiting:,} wait for a number, the first for {log.oldest_seconds:.0f} s"
+    if log.oldest_seconds > EVENTS_WAIT_SECONDS:
+        advice = "let a worker run: each one numbers events (docs/runbook.md#stockkeepereventswait)"
+        return Check("events", ok=False, detail=detail, advice=advice)
+    return Check("events", ok=True, detail=detail)
 
 
 def judged_several(found: Several | None, task_queue: str, queues: Sequence[str]) -> Iterator[Check]:

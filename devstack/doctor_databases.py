@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError
 
-from database.inspection import inspect_database
+from database.about import inspect_database
 from database.migrate import AnotherSchema, require_schema
 from database.sessions import connect
 from database.several import OfSeveral, read_of_several

@@ -26,7 +26,7 @@ from starter.schedules import ScheduleShown, schedules_there
 from stockkeeper.client.connection import Connection
 from stockkeeper.contracts import question
 from stockkeeper.contracts.errors import StockkeeperError, Unreachable
-from stockkeeper.contracts.policies import BULK_TAKEN_WITHIN, bulk_queue
+from stockkeeper.contracts.policies import BULK_TAKEN_WITHIN, bulk_queue, events_queue
 from stockkeeper.contracts.question import FIND_ITEMS, QuestionRequest
 from stockkeeper.contracts.stock import FindItems
 
@@ -75,6 +75,7 @@ async def temporal_checks(
         await _seen("schedules", _schedules(connection)),
         await _seen("task_queue", _task_queue(connection, version, clock or Reading(timedelta()))),
         await _seen("bulk_queue", _bulk_queue(connection, clock or Reading(timedelta()))),
+        await _seen("events_queue", _events_queue(connection, clock or Reading(timedelta()))),
         worker,
         await _seen("standalone_activities", _standalone(client)),
         *([await _seen("nexus_endpoint", nexus_check(client, endpoint, connection.task_queue))] if endpoint else []),
@@ -198,8 +199,7 @@ async def _bulk_queue(connection: Connection, clock: Reading) -> Check:
 
 def judged_bulk_pollers(queue: str, task_queue: str, asking: Iterable[Poller], now: datetime) -> Check:
     """Whether a worker asks for bulk work. Without one it is done late, by the queue of orders: a note."""
-    recent = sorted({each.identity for each in asking if now - each.asked_at < ASKED_WITHIN})
-    if recent:
+    if recent := _recent(asking, now):
         return Check("bulk_queue", ok=True, detail=f"asked for bulk work by {_some(recent)}")
     waits = BULK_TAKEN_WITHIN // timedelta(minutes=1)
     return Check(
@@ -209,6 +209,30 @@ def judged_bulk_pollers(queue: str, task_queue: str, asking: Iterable[Poller], n
         advice="start a worker with STOCKKEEPER_SERVES=all or bulk: until then each step of plans, audits and files "
         f"waits {waits} minutes and then goes by task queue {task_queue}, in the way of orders",
     )
+
+
+async def _events_queue(connection: Connection, clock: Reading) -> Check:
+    queue = events_queue(connection.task_queue)
+    asking = await _pollers(connection.client, queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
+    return judged_events_pollers(queue, asking, clock.now())
+
+
+def judged_events_pollers(queue: str, asking: Iterable[Poller], now: datetime) -> Check:
+    """Whether a worker answers those who follow events. Without one they wait, and orders don't: a note."""
+    if recent := _recent(asking, now):
+        return Check("events_queue", ok=True, detail=f"asked for questions about events by {_some(recent)}")
+    return Check(
+        "events_queue",
+        ok=True,
+        detail=f"no worker asks task queue {queue} for questions about events",
+        advice="start a worker of this version with STOCKKEEPER_SERVES=all or orders: until then whoever follows "
+        "events hears nothing; nothing is missed afterwards",
+    )
+
+
+def _recent(asking: Iterable[Poller], now: datetime) -> list[str]:
+    """Who has asked just now, each once."""
+    return sorted({each.identity for each in asking if now - each.asked_at < ASKED_WITHIN})
 
 
 async def _pollers(client: Client, task_queue: str, kind: "TaskQueueType.ValueType") -> list[Poller]:

@@ -11,13 +11,14 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from activities.metrics_server import serve_metrics
 from activities.standing import Watch
-from database.inspection import WORKER_ROLE
+from database.about import WORKER_ROLE
 from devstack.postgres import MAX_CONNECTIONS
 from devstack.processes import StackError
 from devstack.settings import in_a_line
 from devstack.setup import set_up
 from devstack.several import require_as_many, set_up_several, several_running, working_on_each
 from devstack.stack import StackInfo, running_stack
+from devstack.webhook_key import kept_key
 from stockkeeper.client.connection import Connection, connect_plainly, connect_temporal
 from stockkeeper.contracts.inventory_service import DEFAULT_ENDPOINT
 from stockkeeper.contracts.settings import require_known
@@ -72,6 +73,8 @@ async def serving(
     On a database of our own the worker acts as ``stockkeeper_worker``, which can't change the ledger's past. The URL
     of any other database may name another role, which is left as it is.
 
+    Unless the settings have a key of webhooks, the worker takes the one that is kept in the directory.
+
     Raises:
         StackError: The stack doesn't come up, or a setting is wrong.
         UnknownSetting: A variable begins like a setting, and isn't one.
@@ -112,6 +115,7 @@ async def serving(
         settings = settings.model_copy(
             update={
                 "database_url": SecretStr(info.database_url),
+                "webhook_key": settings.webhook_key or SecretStr(kept_key(data_dir)),
                 "task_queue": info.task_queue,
                 "nexus_endpoint": endpoint,
                 **(

@@ -25,9 +25,10 @@ from temporalio.client import (
 
 from stockkeeper.client.calls import answer
 from stockkeeper.client.connection import Connection
-from stockkeeper.contracts import cycle_count_plan, reorder, replenishment_plan, stock_audit
+from stockkeeper.contracts import cycle_count_plan, lot_expiry, reorder, replenishment_plan, stock_audit
 from stockkeeper.contracts.cycle_count_plan import CycleCountPlanRequest
 from stockkeeper.contracts.errors import NotFound
+from stockkeeper.contracts.lot_expiry import LotExpiryRequest
 from stockkeeper.contracts.messages import Message
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.reorder import ReorderRequest
@@ -91,6 +92,18 @@ _PLANS: Sequence[_Planned] = (
         # A day begins at another hour in each timezone: the run looks every hour, and a warehouse has one count a day.
         ScheduleSpec(
             calendars=[ScheduleCalendarSpec(hour=[ScheduleRange(0, 23)], minute=[ScheduleRange(5)])],
+            jitter=timedelta(minutes=1),
+        ),
+    ),
+    _Planned(
+        lot_expiry.SCHEDULE,
+        "exchanges held lots that have expired, and tells of those that will, every hour",
+        "the hourly look at lots that expire",
+        lot_expiry.PROCESS,
+        LotExpiryRequest(),
+        # A day ends at another hour in each timezone: the run looks every hour, just after it has begun.
+        ScheduleSpec(
+            calendars=[ScheduleCalendarSpec(hour=[ScheduleRange(0, 23)], minute=[ScheduleRange(1)])],
             jitter=timedelta(minutes=1),
         ),
     ),

@@ -12,15 +12,19 @@ from urllib.parse import quote, urlencode
 from stockkeeper.contracts import (
     adjustment,
     cycle_count,
+    inspection,
     purchase_order,
+    recall,
     reservation,
     search_attributes,
     transfer,
 )
 from stockkeeper.contracts.adjustment import AdjustmentStatus
 from stockkeeper.contracts.cycle_count import CountStatus
+from stockkeeper.contracts.inspection import InspectionStatus
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.purchase_order_state import PurchaseOrderStatus
+from stockkeeper.contracts.recall import RecallStatus
 from stockkeeper.contracts.reservation import ReservationStatus
 from stockkeeper.contracts.transfer_state import TransferStatus
 
@@ -97,6 +101,16 @@ VIEWS: Sequence[View] = (
         "Counts in review",
         "counts with a line that another person has to count again or approve",
         _open(cycle_count.PROCESS, CountStatus.REVIEW),
+    ),
+    View(
+        "Inspections to decide",
+        "units that are set aside until another person releases or scraps them",
+        _open(inspection.PROCESS, InspectionStatus.OPEN),
+    ),
+    View(
+        "Recalls under way",
+        "lots that are blocked, and whose units are followed",
+        _open(recall.PROCESS, RecallStatus.BLOCKED),
     ),
     View(
         "Overdue deliveries",

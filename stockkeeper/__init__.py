@@ -14,8 +14,10 @@ from stockkeeper.client.connection import Connection
 from stockkeeper.client.customer_return import CustomerReturn
 from stockkeeper.client.cycle_count import CycleCount
 from stockkeeper.client.inbox import InboxItem
-from stockkeeper.client.lines import ArrivalLine, DeliveryLine, InspectionLine, Line, OrderLine
+from stockkeeper.client.inspection import Inspection
+from stockkeeper.client.lines import ArrivalLine, DeliveryLine, InspectionLine, Line, LotLine, OrderLine, ShelfLine
 from stockkeeper.client.purchase_order import AwaitingApproval, PurchaseOrder
+from stockkeeper.client.recall import Recall
 from stockkeeper.client.reservation import Hold
 from stockkeeper.client.runs import Listed
 from stockkeeper.client.stockkeeper import Stockkeeper
@@ -26,6 +28,7 @@ from stockkeeper.contracts.customer_return import ReturnState, ReturnStatus
 from stockkeeper.contracts.cycle_count import CountStatus, CycleCountState, RootCause
 from stockkeeper.contracts.errors import (
     DomainError,
+    EventsForgotten,
     InsufficientStock,
     InvalidRequest,
     InvalidState,
@@ -41,7 +44,10 @@ from stockkeeper.contracts.errors import (
     WarehouseElsewhere,
     WarehouseMoving,
 )
+from stockkeeper.contracts.event import Event
+from stockkeeper.contracts.inspection import InspectionState, InspectionStatus, StockState
 from stockkeeper.contracts.ledger import LevelThen, Movement
+from stockkeeper.contracts.lot_questions import LotHold, LotShown, LotStatus
 from stockkeeper.contracts.order_promising import DeliveryPromise, PromisedLine
 from stockkeeper.contracts.plan_questions import PlanAccuracy, PlanExplained
 from stockkeeper.contracts.purchase_order_state import (
@@ -50,6 +56,7 @@ from stockkeeper.contracts.purchase_order_state import (
     PurchaseOrderState,
     PurchaseOrderStatus,
 )
+from stockkeeper.contracts.recall import RecallState, RecallStatus
 from stockkeeper.contracts.replenishment_plan import ItemPlan
 from stockkeeper.contracts.reservation import ReservationState, ReservationStatus
 from stockkeeper.contracts.stock import InTransit, StockLevel
@@ -73,10 +80,15 @@ __all__ = [
     "DeliveryLine",
     "DeliveryPromise",
     "DomainError",
+    "Event",
+    "EventsForgotten",
     "Hold",
     "InTransit",
     "InboxItem",
+    "Inspection",
     "InspectionLine",
+    "InspectionState",
+    "InspectionStatus",
     "InsufficientStock",
     "InvalidRequest",
     "InvalidState",
@@ -84,6 +96,10 @@ __all__ = [
     "LevelThen",
     "Line",
     "Listed",
+    "LotHold",
+    "LotLine",
+    "LotShown",
+    "LotStatus",
     "Movement",
     "NotFound",
     "NotPermitted",
@@ -95,13 +111,18 @@ __all__ = [
     "PurchaseOrder",
     "PurchaseOrderState",
     "PurchaseOrderStatus",
+    "Recall",
+    "RecallState",
+    "RecallStatus",
     "ReservationState",
     "ReservationStatus",
     "ReturnState",
     "ReturnStatus",
     "RootCause",
+    "ShelfLine",
     "Shortage",
     "StockLevel",
+    "StockState",
     "Stockkeeper",
     "StockkeeperError",
     "Transfer",

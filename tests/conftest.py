@@ -23,13 +23,17 @@ from tests.support.adjustment import Adjusting
 from tests.support.auditor import ALWAYS, assert_books_agree, auditors_engine, mark
 from tests.support.customer_return import Returns
 from tests.support.cycle_count import CountPlans, Counts
+from tests.support.inspection import Inspecting
 from tests.support.notices import TAKING
 from tests.support.purchase_order import Purchasing
+from tests.support.recall import Recalling
 from tests.support.replenishment import Plans, Reorders
 from tests.support.reservation import Orders
 from tests.support.shop import Shop
 from tests.support.stock_audit import Audits
+from tests.support.told import misfits
 from tests.support.transfer import Transfers
+from tests.support.webhooks import WEBHOOK_KEY
 from tests.support.wire import Caller
 from worker import Settings, build_database, event_loop, working
 
@@ -41,13 +45,16 @@ hypothesis_settings.load_profile("stockkeeper")
 C = TypeVar("C", bound=Caller)
 
 
-AUDIT_EACH = "--audit-each"
+AUDIT_EACH, FOLD = "--audit-each", "--fold"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Say after which test the books disagree."""
     parser.addoption(
         AUDIT_EACH, action="store_true", help="audit the books after each test, and not only after each file"
+    )
+    parser.addoption(
+        FOLD, action="store_true", help="fold the events after each file, or test, and compare them with the tables"
     )
 
 
@@ -138,6 +145,9 @@ def settings(stack: StackInfo, engine: Engine) -> Settings:
         concurrency=10,
         # Otherwise each order would note that its supplier wasn't written to.
         supplier_notice_urls=SecretStr(TAKING),
+        webhook_key=SecretStr(WEBHOOK_KEY),
+        webhook_allow_http=True,
+        webhook_networks="127.0.0.0/8",
     )
 
 
@@ -200,6 +210,8 @@ purchasing = _calling(Purchasing)
 transfers = _calling(Transfers)
 returns = _calling(Returns)
 adjusting = _calling(Adjusting)
+inspecting = _calling(Inspecting)
+recalling = _calling(Recalling)
 counts = _calling(Counts)
 count_plans = _calling(CountPlans)
 reorders = _calling(Reorders)
@@ -218,23 +230,27 @@ def _books_agree_after_each(request: pytest.FixtureRequest) -> Iterator[None]:
     """With ``--audit-each``: the auditor goes after each test over all that is in its own warehouses."""
     each = request.config.getoption(AUDIT_EACH) and "engine" in request.fixturenames
     audited = request.getfixturevalue("auditor") if each else None
-    since = mark(audited) if audited is not None else ALWAYS
+    since = mark(audited, fold=request.config.getoption(FOLD)) if audited is not None else ALWAYS
     yield
     if audited is not None:
-        assert_books_agree(audited, since)
+        assert_books_agree(audited, since, fold=request.config.getoption(FOLD))
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _books_of_the_file_agree_afterwards(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Whatever the tests of a file did to the stock, the auditor goes afterwards over all of their warehouses."""
+    """Whatever the tests of a file did to the stock, the auditor goes afterwards over all of their warehouses.
+
+    And what was told of it is what the contract says of events.
+    """
     here = [item for item in request.session.items if item.path == request.path]
     with_books = any("engine" in getattr(item, "fixturenames", ()) for item in here)
     audited = request.getfixturevalue("auditor") if with_books else None
-    since = mark(audited) if audited is not None else ALWAYS
+    since = mark(audited, fold=request.config.getoption(FOLD)) if audited is not None else ALWAYS
     yield
     if audited is not None:
+        assert misfits(audited, since.time) == []
         try:
-            assert_books_agree(audited, since)
+            assert_books_agree(audited, since, fold=request.config.getoption(FOLD))
         except AssertionError as disagree:
             disagree.add_note(
                 f"`pytest {AUDIT_EACH} {request.path.relative_to(request.config.rootpath)}` says after which test"

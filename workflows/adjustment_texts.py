@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from stockkeeper.contracts.adjustment import AdjustmentState, StoredAdjustment, StoredAdjustmentLine, worth
+from stockkeeper.contracts.lot import product_and_lot
 from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.messages import amount, counted, utc
 from stockkeeper.contracts.notice import Audience, Notice
@@ -56,7 +57,7 @@ def details_of(state: AdjustmentState, adjustment: StoredAdjustment) -> str:
     skus = _skus(adjustment)
     lines = table(
         ["product", "#units", "#unit cost", "#value"],
-        [(line.sku, f"{line.quantity:+}", *_worth(line)) for line in adjustment.lines],
+        [(_named_line(line), f"{line.quantity:+}", *_worth(line)) for line in adjustment.lines],
     )
     gave_way = table(
         ["gave way", "product", "#units"],
@@ -110,6 +111,11 @@ def _skus(adjustment: StoredAdjustment) -> dict[int, str]:
     return {line.product_id: line.sku for line in adjustment.lines}
 
 
+def _named_line(line: StoredAdjustmentLine) -> str:
+    """The SKU of a line, and the lot of its units if the product is tracked."""
+    return product_and_lot(line.sku, line.lot_number)
+
+
 def _worth(line: StoredAdjustmentLine) -> tuple[str, str]:
     """The unit cost and the value of the line; ``unknown`` and an empty text where the cost isn't known."""
     if line.unit_cost is None:
@@ -142,6 +148,6 @@ def _to_warehouse(adjustment: StoredAdjustment, title: str, first: Sequence[str]
         *([f"Approved by {adjustment.approved_by}"] if adjustment.approved_by else []),
         *_at_stake(adjustment),
         "",
-        *cut([f"{line.quantity:+} x {line.sku}, unit cost {_worth(line)[0]}" for line in adjustment.lines]),
+        *cut([f"{line.quantity:+} x {_named_line(line)}, unit cost {_worth(line)[0]}" for line in adjustment.lines]),
     ]
     return Notice(audience=Audience.WAREHOUSE, title=title, body="\n".join(body))

@@ -1,6 +1,7 @@
 """Texts about a customer return in the Temporal UI."""
 
-from stockkeeper.contracts.customer_return import ReturnState, StoredReturn
+from stockkeeper.contracts.customer_return import ReturnState, StoredReturn, StoredReturnLine
+from stockkeeper.contracts.lot import product_and_lot
 from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.messages import counted, utc
 from stockkeeper.domain.customer_return import ReturnStatus
@@ -14,7 +15,16 @@ def details_of(state: ReturnState, returned: StoredReturn) -> str:
     if any(line.expected for line in returned.lines):
         columns.append(("#still expected" if returned.expected else "#never came", "expected"))
     lines = table(
-        [head for head, _ in columns], [[getattr(line, name) for _, name in columns] for line in returned.lines]
+        [head for head, _ in columns],
+        [[_what(line), *(getattr(line, name) for _, name in columns[1:])] for line in returned.lines],
+    )
+    lots = table(
+        ["product", "lot", "#restocked", "#scrapped"],
+        [
+            [plain(line.sku), plain(lot.lot_number), lot.restocked, lot.scrapped]
+            for line in returned.lines
+            for lot in line.lots
+        ],
     )
     found = receipts(["inspection", "at", "by", "#restocked", "#scrapped"], returned.inspections)
     text = f"{counted(returned.units, 'unit')} of order {plain(returned.reference_id)} → {plain(returned.warehouse)}."
@@ -22,12 +32,26 @@ def details_of(state: ReturnState, returned: StoredReturn) -> str:
     return details(
         returned.status,
         f"{text} {_next(returned)}",
-        [asked, "", *lines, "", *found, "", *differences(returned.difference_approvals)],
+        [
+            asked,
+            "",
+            *lines,
+            *(["", *lots] if lots else []),
+            "",
+            *found,
+            "",
+            *differences(returned.difference_approvals),
+        ],
         state.notes,
     )
 
 
 _COLUMNS = (("product", "sku"), ("#units", "quantity"), ("#restocked", "restocked"), ("#scrapped", "scrapped"))
+
+
+def _what(line: StoredReturnLine) -> str:
+    """The product of a line, and the lot of it that is expected."""
+    return product_and_lot(line.sku, line.lot_number)
 
 
 def _next(returned: StoredReturn) -> str:

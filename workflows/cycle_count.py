@@ -1,6 +1,6 @@
 """The cycle count: a list of products, counted by people until every line is in the books."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from pydantic import AwareDatetime
@@ -28,6 +28,7 @@ from stockkeeper.contracts.cycle_count import (
     StoredCount,
     memo,
 )
+from stockkeeper.contracts.lot import product_and_lot
 from stockkeeper.contracts.messages import Step, StockAnswer, counted
 from stockkeeper.domain.cycle_count import CountEvent, CountStatus
 from stockkeeper.domain.errors import DomainError, NotPermitted
@@ -41,6 +42,29 @@ from workflows.process import Carried, Stamp
 from workflows.steps import write
 
 T = TypeVar("T", bound=Step)
+
+
+L = TypeVar("L", bound=CountLineState)
+
+
+def _key(line: CountLineState) -> tuple[int, str | None]:
+    return line.product_id, line.lot_number
+
+
+def _with_line(lines: Sequence[L], line: L) -> list[L]:
+    """Some lines after one has changed, or was added.
+
+    A lot that was found takes the line of its product without a lot, as long as that is to be counted; else its line is
+    behind all others. So does the database (`stockkeeper.domain.cycle_count`).
+    """
+    keys = [_key(each) for each in lines]
+    place = keys.index(_key(line)) if _key(line) in keys else None
+    if place is None and line.lot_number is not None and (line.product_id, None) in keys:
+        free = keys.index((line.product_id, None))
+        place = free if lines[free].status is CountStatus.COUNTING else None
+    if place is None:
+        return [*lines, line]
+    return [*lines[:place], line, *lines[place + 1 :]]
 
 
 class _Carried(Carried):
@@ -92,28 +116,35 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount, _Stamp]):
 
     @command(RECORD)
     async def record(self, message: Record, key: str) -> None:
-        """The units that were there. `{performed_by, product_id, counted_quantity, root_cause, record_id}`."""
+        """The units that were there, of a tracked product of one lot.
+
+        `{performed_by, product_id, counted_quantity, root_cause, record_id, lot_number, expires_on}`.
+        """
         if message.record_id is not None and self._recorded.get(message.record_id) == message:
             return  # Sent twice: whoever had to be told has been.
         key = message.record_id or key
         step = self.step_of(RecordCountStep, message, "record", key, performed_by=message.performed_by)
-        summary = f"{self._sku(message.product_id)}: {message.counted_quantity} counted by {message.performed_by}"
+        what = self._what(message.product_id, message.lot_number)
+        summary = f"{what}: {message.counted_quantity} counted by {message.performed_by}"
         await self._apply_line(CycleCountActivities.record_count, step, summary)
         if message.record_id is not None:
             self._recorded[message.record_id] = message
 
     @command(APPROVE_VARIANCE)
     async def approve_variance(self, message: ApproveVariance, key: str) -> None:
-        """The count is right. `{approver, product_id, root_cause}`."""
+        """The count is right. `{approver, product_id, root_cause, lot_number}`."""
         step = self.step_of(ApproveCountStep, message, "approve_variance", key, performed_by=message.approver)
-        summary = f"{self._sku(message.product_id)}: {message.root_cause}, approved by {message.approver}"
+        what = self._what(message.product_id, message.lot_number)
+        summary = f"{what}: {message.root_cause}, approved by {message.approver}"
         try:
             await self._apply_line(CycleCountActivities.approve_count, step, summary)
         except NotPermitted as refusal:
             if refusal.details.get("ends"):
                 # By now it would end other holds than those that were shown: they are, from here on.
                 review = ReviewCountStep(
-                    **self.step_stamp("review", key, performed_by=message.approver), product_id=message.product_id
+                    **self.step_stamp("review", key, performed_by=message.approver),
+                    product_id=message.product_id,
+                    lot_number=message.lot_number,
                 )
                 await self._apply_line(CycleCountActivities.review_count, review, "see which holds it would end")
             raise
@@ -137,21 +168,24 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount, _Stamp]):
         self.lines = len(request.product_ids)
         step = self.step_of(OpenCountStep, request, "open", performed_by=request.requested_by)
         await self.apply(CycleCountActivities.open_count, step, f"{counted(self.lines, 'item')} to count")
+        self.lines = len(self.state.lines)  # Each lot of a tracked product is one.
 
     async def _apply_line(self, activity: Callable[[Any, T], CountedLine], step: T, summary: str) -> None:
         """Carry out a step on one line, whose answer is that line. The others stay as they are: a list may be long."""
         answer = await write(activity, step, summary)
         self._corrected_by = step.performed_by
         line = CountLineState.model_validate(answer.line.model_dump())
-        self.state.lines = [line if each.product_id == line.product_id else each for each in self.state.lines]
+        self.state.lines = _with_line(self.state.lines, line)
+        self.lines = len(self.state.lines)
         self.state.status = answer.status
         if self.stored is not None:
-            lines = [answer.line if each.product_id == line.product_id else each for each in self.stored.lines]
+            lines = _with_line(self.stored.lines, answer.line)
             news = {name: getattr(answer, name) for name in StockAnswer.model_fields}
             self.keep(self.stored.model_copy(update={"status": answer.status, "lines": lines, **news}))
 
-    def _sku(self, product_id: int) -> str:
-        return texts.skus_of(self.stored).get(product_id, f"product {product_id}")
+    def _what(self, product_id: int, lot_number: str | None) -> str:
+        sku = texts.skus_of(self.stored).get(product_id, f"product {product_id}")
+        return product_and_lot(sku, lot_number)
 
     def carried(self, stored: StoredCount) -> _Carried:
         """The input of the next run."""
@@ -175,8 +209,8 @@ class CycleCountWorkflow(Document[CycleCountState, StoredCount, _Stamp]):
             self._notices.send(texts.gave_way(stored))
         if before is not None and before.status is not stored.status and stored.status is CountStatus.REVIEW:
             self._notices.send(texts.review_wanted(stored))
-        known = {line.product_id for line in before.lines if line.needs_approval} if before else set()
-        if new := [line for line in stored.lines if line.needs_approval and line.product_id not in known]:
+        known = {_key(line) for line in before.lines if line.needs_approval} if before else set()
+        if new := [line for line in stored.lines if line.needs_approval and _key(line) not in known]:
             self._notices.send(texts.approval_wanted(stored, new))
 
     def shown(self, stored: StoredCount) -> Shown:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from stockkeeper.contracts.cycle_count import CountLineState, CycleCountState, StoredCount, StoredCountLine, progress
+from stockkeeper.contracts.lot import product_and_lot
 from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.messages import counted, utc
 from stockkeeper.contracts.notice import Audience, Notice
@@ -26,7 +27,7 @@ def review_wanted(count: StoredCount) -> Notice:
     body = [
         "Another person has to count again, or a person who hasn't counted approves it with a root cause.",
         "",
-        *(f"{line.sku}, counted by {line.counted_by}" for line in waiting),
+        *(f"{product_and_lot(line.sku, line.lot_number)}, counted by {line.counted_by}" for line in waiting),
     ]
     return Notice(audience=Audience.WAREHOUSE, title=title, body="\n".join(cut(body)))
 
@@ -38,7 +39,7 @@ def approval_wanted(count: StoredCount, lines: Sequence[StoredCountLine]) -> Not
         "Orders or transfers would lose their units, so only an approval with a root cause puts the count into the",
         f"books. Whose: `stockkeeper count review --count {count.count_number}`, for the approver.",
         "",
-        *(f"{line.sku}, counted by {line.counted_by}" for line in lines),
+        *(f"{product_and_lot(line.sku, line.lot_number)}, counted by {line.counted_by}" for line in lines),
     ]
     return Notice(audience=Audience.WAREHOUSE, title=title, body="\n".join(cut(body)))
 
@@ -69,7 +70,7 @@ def details_of(state: CycleCountState, count: StoredCount) -> str:
         ["product", "status", "#counted", "by", "#off by", "why"],
         [
             (
-                skus.get(line.product_id, f"product {line.product_id}"),
+                product_and_lot(skus.get(line.product_id, f"product {line.product_id}"), line.lot_number),
                 line.status,
                 _or_nothing(line.counted_quantity),
                 line.counted_by or "",

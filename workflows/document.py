@@ -17,14 +17,16 @@ from temporalio.common import SearchAttributeUpdate
 
 from stockkeeper.contracts import search_attributes
 from stockkeeper.contracts.difference import ApproveDifference
-from stockkeeper.contracts.messages import DocumentAnswer, Message, Step, StockAnswer, parse
+from stockkeeper.contracts.messages import DocumentAnswer, InspectingAnswer, Message, Step, StockAnswer, parse
 from stockkeeper.contracts.messages import amount as money_amount
+from stockkeeper.contracts.opened_inspection import OpenedInspection
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.stock import ShortageState, shortages_of
 from stockkeeper.domain.errors import DomainError, InsufficientStock, InvalidState
 from stockkeeper.domain.transitions import TransitionTable
 from workflows.commands import handler_of
-from workflows.patches import ASKED
+from workflows.opened_inspections import start_inspections
+from workflows.patches import ASKED, INSPECTED
 from workflows.process import Carried, Handler, Noted, Process, Stamp
 from workflows.reordering import ask_for_reorder
 from workflows.steps import write
@@ -302,14 +304,29 @@ class Document(Process[S], Generic[S, D, St]):
         if isinstance(stored, DocumentAnswer) and stored.is_repeat:
             self._is_ahead = True
             self.stored = stored = cast("D", stored.model_copy(update={"is_repeat": False}))
+        if isinstance(stored, InspectingAnswer) and stored.opened_inspections:
+            self.begin_inspections(stored.opened_inspections)
+            self.stored = stored = stored.model_copy(update={"opened_inspections": []})
         if isinstance(stored, StockAnswer):
             # These are news of this one step: a run that continues from the answer must not act on them again.
-            none = {"fell_below": False, "gave_way": [], "gave_way_untold": 0, "held_before": []}
+            none = {
+                "opened_inspections": [],
+                "fell_below": False,
+                "gave_way": [],
+                "gave_way_untold": 0,
+                "held_before": [],
+            }
             self.stored = stored.model_copy(update=none)
             if stored.fell_below:
                 self.in_background(ask_for_reorder())
         self.changed(before, stored)
         self.publish()
+
+    def begin_inspections(self, opened: Sequence[OpenedInspection], task_queue: str | None = None) -> None:
+        """Start the runs of inspections that a step has opened, in the database of this task queue or the run's own."""
+        # A worker of the version before has answered such a step without starting any.
+        if workflow.patched(INSPECTED):
+            self.in_background(start_inspections(opened, self.note, task_queue))
 
     def publish(self) -> None:
         """Bring details, search attributes and memo up to date."""

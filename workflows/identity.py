@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 from temporalio import workflow
 
-from stockkeeper.contracts import move, order_in_parts
+from stockkeeper.contracts import event_subscriber, move, order_in_parts
 from stockkeeper.contracts.identity import (
     NAME_FIELDS,
     WITHOUT,
@@ -42,7 +42,10 @@ from workflows.steps import write
 
 M = TypeVar("M", bound=Message)
 
-_NEEDS = {process.workflow_type: process.needs for process in (*PROCESSES, order_in_parts.PROCESS, move.PROCESS)}
+_NEEDS = {
+    process.workflow_type: process.needs
+    for process in (*PROCESSES, order_in_parts.PROCESS, move.PROCESS, event_subscriber.PROCESS)
+}
 _OF_WORKFLOWS = frozenset({"give_way"})
 """Commands that workflows send to each other; Temporal records that, and they carry no token."""
 

@@ -31,6 +31,7 @@ from stockkeeper.contracts.import_file import (
     ImportState,
     OpenImportStep,
     StagePageStep,
+    WantedAdjustment,
     workflow_id,
 )
 from stockkeeper.contracts.markdown import plain
@@ -239,7 +240,7 @@ class ImportWorkflow(Process[ImportState]):
             request = AdjustmentRequest(
                 adjustment_number=wanted.adjustment_number,
                 warehouse_id=wanted.warehouse_id,
-                lines=[AdjustmentLine(product_id=product, quantity=units) for product, units in wanted.lines],
+                lines=_adjusted(wanted),
                 reason=f"units of the file {self.state.file_name}",
                 performed_by=self._request.performed_by,
             )
@@ -317,6 +318,16 @@ class ImportWorkflow(Process[ImportState]):
     # The signals of the commands.
     add_page_signal = signal_of(add_page)
     finish_signal = signal_of(finish)
+
+
+def _adjusted(wanted: WantedAdjustment) -> list[AdjustmentLine]:
+    lots = wanted.lots or [None] * len(wanted.lines)
+    return [
+        AdjustmentLine(product_id=product, quantity=units)
+        if lot is None
+        else AdjustmentLine(product_id=product, quantity=units, lot_number=lot[0], expires_on=lot[1])
+        for (product, units), lot in zip(wanted.lines, lots, strict=True)
+    ]
 
 
 def _details(state: ImportState) -> str:

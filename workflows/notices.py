@@ -24,10 +24,17 @@ NOTICES_KEPT = 100
 LINES_IN_A_NOTICE = 200
 
 
-def cut(lines: Sequence[str], what: str = " lines") -> list[str]:
-    """The first lines, as many as a notice has, and the number of those left out."""
-    more = len(lines) - LINES_IN_A_NOTICE
-    return [*lines[:LINES_IN_A_NOTICE], *([f"and {more} more{what}"] if more > 0 else [])]
+def cut(lines: Sequence[str], what: str = " lines", *, total: int | None = None) -> list[str]:
+    """The first lines, as many as a notice has, and the number of those left out.
+
+    Args:
+        lines: The lines, or the first of them.
+        what: What they are.
+        total: How many there are in all; None: these.
+    """
+    shown = lines[:LINES_IN_A_NOTICE]
+    more = (len(lines) if total is None else total) - len(shown)
+    return [*shown, *([f"and {more} more{what}"] if more > 0 else [])]
 
 
 class NotifiedState(Protocol):

@@ -1,9 +1,10 @@
 """What the databases of an order in parts are asked for: the steps by which a course's requests are carried out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from stockkeeper.contracts.lot import LotQuantity
 from stockkeeper.contracts.messages import Step, utc
 from stockkeeper.contracts.order_in_parts import PartOfOrder
 from stockkeeper.contracts.reservation import (
@@ -18,13 +19,16 @@ from stockkeeper.contracts.reservation import (
     ReservationActivities,
     ReservationLine,
     SecureReservationStep,
+    wanted_lines,
 )
 from stockkeeper.domain.order_in_parts import (
     SECURED_UNTIL,
     Course,
     End,
     Hold,
+    Lots,
     OrderInParts,
+    Pick,
     Request,
     Secure,
     SetDeadline,
@@ -91,7 +95,8 @@ def asked_of(
             if isinstance(step, HoldAgainStep):
                 own["in_part"] = True
             return Asked(commanded.activity, step.model_copy(update=own), commanded.text)
-        case Secure():
+        case Secure() | Pick():
+            picked = _lines(request.units, request.lots) if isinstance(request, Pick) else None
             secure = SecureReservationStep(
                 **stamp,
                 operation_id=operation("secure", run, str(number)),
@@ -99,8 +104,10 @@ def asked_of(
                 effect=step.operation_id,
                 expires_at=SECURED_UNTIL,
                 occurred_at=step.occurred_at,
+                picked=picked,
             )
-            return Asked(ReservationActivities.secure_reservation, secure, f"secure, to {commanded.text}")
+            text = "secure" if picked is None else "hold the lots that were picked"
+            return Asked(ReservationActivities.secure_reservation, secure, f"{text}, to {commanded.text}")
         case SetDeadline(is_by_wish=False):
             back = ExtendReservationStep(
                 **stamp,
@@ -111,8 +118,7 @@ def asked_of(
             text = f"held until {utc(request.expires_at)} again"
             return Asked(ReservationActivities.extend_reservation, back, text)
         case Take():
-            units = [FulfillLine(reservation_id=line, quantity=each) for line, each in request.units.items()]
-            taking = {"part": units, "put_back": request.expires_at}
+            taking = {"part": _lines(request.units, request.lots), "put_back": request.expires_at}
             return Asked(commanded.activity, step.model_copy(update=taking), commanded.text)
         case End():
             ending = _end_of(request, step, stamp, operation(UNDONE, run))
@@ -147,6 +153,18 @@ def _end_of(request: End, step: Any, stamp: dict[str, Any], undone: str) -> Rele
     )
 
 
+def _lines(units: Mapping[int, int], lots: Lots) -> list[FulfillLine]:
+    """Units of a part by its lines, with the lots that were picked."""
+    return [
+        FulfillLine(
+            reservation_id=line,
+            quantity=each,
+            lots=[LotQuantity(**lot._asdict()) for lot in lots[line]] if line in lots else None,
+        )
+        for line, each in units.items()
+    ]
+
+
 def _command_of(step: Step) -> Literal["fulfill", "release", "cancel"]:
     if isinstance(step, FulfillReservationStep):
         return "fulfill"
@@ -156,4 +174,4 @@ def _command_of(step: Step) -> Literal["fulfill", "release", "cancel"]:
 def _wanted(lines: Sequence[FulfillLine] | None) -> list[WantedLine] | None:
     if lines is None:
         return None
-    return [WantedLine(line.quantity, line.product_id, line.warehouse_id, line.reservation_id) for line in lines]
+    return wanted_lines(lines)

@@ -7,8 +7,12 @@ begins it. docs/operations.md, *Changing a workflow*, has the steps.
 
 ASKED = "asked"
 """Whether an update was carried out by a task that was lost, the database is asked before it is refused."""
+AUDIT = "audit-"
+"""Audits look at the documents of a kind that came later, whose name is behind it (`ProcessSpec.audited_since`)."""
 CAUGHT_UP = "caught-up"
 """The repeat of a start is answered after the commands before it."""
+INSPECTED = "inspected"
+"""The runs of inspections are started that a step has opened."""
 NAMED_ANSWERS = "named-answers"
 """A run that has answered a start under a fixed update id goes on in another run."""
 REFUSED = "refused"

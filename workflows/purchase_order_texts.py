@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from stockkeeper.contracts.lot import lots_in_words
 from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.messages import amount, utc
 from stockkeeper.contracts.notice import Audience, Notice, NoticeOutcome, NoticeState
@@ -65,6 +66,11 @@ def details_of(state: PurchaseOrderState, order: StoredPurchaseOrder, *, is_late
         *_approvals(order),
         *_lines_shown(order),
         "",
+        *(
+            f"- {plain(line.sku)} received: {plain(lots_in_words(line.lots))}"
+            for line in order.line_items[:_NOTES_OF_LINES]
+            if line.lots
+        ),
         *(f"- {plain(line.sku)}: {plain(line.note)}" for line in order.line_items[:_NOTES_OF_LINES] if line.note),
         "",
         *receipts(["receipt", "at", "by", "#accepted", "#rejected"], order.receipts),
@@ -205,7 +211,7 @@ def _for_procurement(order: StoredPurchaseOrder) -> str:
 
 def _lines(order: StoredPurchaseOrder, *, with_notes: bool = False) -> list[str]:
     lines = [
-        f"{line.qty} x {line.sku} at {amount(line.unit_cost)}"
+        f"{line.qty_shown or line.qty} x {line.sku} at {amount(line.unit_cost)}"
         + (f", {line.quantity_received} received" if line.quantity_received else "")
         + (f" ({line.note})" if line.note and with_notes else "")
         for line in order.line_items

@@ -5,7 +5,7 @@ from typing import Any
 
 from temporalio import workflow
 
-from stockkeeper.contracts import policies, search_attributes
+from stockkeeper.contracts import search_attributes
 from stockkeeper.contracts.identity import vouch_for_question
 from stockkeeper.contracts.messages import parse
 from stockkeeper.contracts.question import QUESTIONS, WORKFLOW_TYPE, QuestionRequest
@@ -53,7 +53,11 @@ async def _answer(payload: Sequence[Any]) -> Any:
         asked_for = vouch_for_question(identity, question.name, asked_for)
     asked = parse(question.model, [asked_for])
     workflow.set_current_details(details("ASKED", f"`{question.name}`: the database has yet to answer.", [], []))
-    answer = await through_the_queue(question.activity, asked, f"answer {question.name}", policies.READ)
+    own_queue = workflow.info().task_queue
+    elsewhere = {"task_queue": queue} if (queue := question.queue(own_queue)) != own_queue else {}
+    answer = await through_the_queue(
+        question.activity, asked, f"answer {question.name}", {**question.policy, **elsewhere}
+    )
     workflow.set_current_details(
         details("ANSWERED", f"`{question.name}`: the answer is the result of the run.", [], [])
     )

@@ -228,6 +228,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
             expires_at=now + timedelta(minutes=request.ttl_minutes),
             waiting_until=_end_of_wait(request, now),
             not_after=request.not_after,
+            minimum_days_left=request.minimum_days_left,
         )
         summary = f"hold {counted(len(request.lines), 'line')} until {utc(step.expires_at)}"
         if step.waiting_until is not None:
@@ -283,6 +284,7 @@ class ReservationWorkflow(StockDocument[ReservationState, Holding, _Stamp]):
             expires_at=workflow.now() + timedelta(minutes=request.ttl_minutes),
             is_last=is_last,
             not_after=request.not_after,
+            minimum_days_left=request.minimum_days_left,
         )
         summary = "the wait is over: hold it now or reject it" if is_last else f"hold it until {utc(step.expires_at)}"
         try:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from stockkeeper.contracts.lot import lots_in_words
 from stockkeeper.contracts.markdown import plain
 from stockkeeper.contracts.messages import utc
 from stockkeeper.contracts.reservation import HeldLineState, ReservationState
@@ -46,6 +47,9 @@ def details_of(state: ReservationState, held: Sequence[HeldLineState] = (), why:
     if any(line.quantity_released for line in held):
         columns.append("#given up")
         rows = [(*row, line.quantity_released) for row, line in zip(rows, held, strict=True)]
+    if any(line.lots for line in held) and len(rows) == len(held):
+        columns.append("lots")
+        rows = [(*row, lots_in_words(line.lots)) for row, line in zip(rows, held, strict=True)]
     lines = table(columns, rows)
     if not held:
         lines += ["", named_by("reserve show", state.reference_id)]

@@ -9,6 +9,7 @@ from temporalio.exceptions import FailureError
 
 from stockkeeper.contracts import policies, reservation
 from stockkeeper.contracts.messages import MAX_ID, counted
+from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.contracts.processes import AUDITED
 from stockkeeper.contracts.stock_audit import (
     AUDITED_BY,
@@ -37,12 +38,12 @@ from stockkeeper.domain.errors import DomainError
 from stockkeeper.domain.stock_audit import AuditStatus
 from workflows import stock_audit_texts as texts
 from workflows.notices import Notices
+from workflows.patches import AUDIT
 from workflows.process import Carried, Stamp
 from workflows.scheduled import ScheduledRun
 from workflows.steps import in_bulk, through_the_queue
 
-_STAGES = ("items", *AUDITED, "holds", "runs", "close", "forget")
-_NOTICE_AFTER = _STAGES.index("close")
+_FIRST, _LAST = ("items",), ("holds", "runs", "close", "forget")
 """The notice is sent once earlier findings are closed, whatever becomes of the stage that is left."""
 _YOUNGEST_FORGOTTEN = timedelta(days=1)
 """On top of what Temporal keeps: nothing that can be repeated is forgotten."""
@@ -89,6 +90,7 @@ class StockAuditWorkflow(ScheduledRun[StockAuditState, StockAuditRequest]):
             signals=0,
         )
         self._broken = False
+        self._stages: tuple[str, ...] = ()
         if (carried := self.left_by_the_run_before(_Carried)) is not None:
             self._at = carried
             self.state = carried.state
@@ -98,6 +100,9 @@ class StockAuditWorkflow(ScheduledRun[StockAuditState, StockAuditRequest]):
     @workflow.run
     async def run(self, *_payload: Any) -> StockAuditState:
         """Go through items, documents, holds and runs, send a notice about findings, and end."""
+        # A kind of documents comes behind those from before and ahead of what follows them. So an audit that goes on in
+        # a run with more stages looks at the new ones, and again at nothing but what comes last.
+        self._stages = (*_FIRST, *(kind for kind, each in AUDITED.items() if _is_audited(each)), *_LAST)
         await self.go_through()
         if self.stopped:
             await self.run_to_the_end(self._stop(), give_up=self.give_up)
@@ -106,7 +111,7 @@ class StockAuditWorkflow(ScheduledRun[StockAuditState, StockAuditRequest]):
     @property
     def is_done(self) -> bool:
         """Whether every stage is done."""
-        return self._at.stage == len(_STAGES)
+        return self._at.stage == len(self._stages)
 
     def carried(self) -> _Carried:
         """The input of the next run."""
@@ -123,7 +128,7 @@ class StockAuditWorkflow(ScheduledRun[StockAuditState, StockAuditRequest]):
             await self._audit_page()
         except FailureError:
             self.stopped = self._broken = True
-            kind = _STAGES[self._at.stage].replace("_", " ")
+            kind = self._stages[self._at.stage].replace("_", " ")
             self.note(f"stopped: a step of {kind!r} failed for too long; the last error is in the history")
         self.publish()
 
@@ -131,7 +136,7 @@ class StockAuditWorkflow(ScheduledRun[StockAuditState, StockAuditRequest]):
         """Send the notice nevertheless: about findings, and about an audit that couldn't look at everything."""
         self.state.status = AuditStatus.STOPPED
         self.publish()
-        if self._at.stage <= _NOTICE_AFTER and (self.state.findings_in_all or self._broken):
+        if self._at.stage <= self._stages.index("close") and (self.state.findings_in_all or self._broken):
             self._notices.send(texts.found(self.state))
         await workflow.wait_condition(self.drained)
 
@@ -142,7 +147,7 @@ class StockAuditWorkflow(ScheduledRun[StockAuditState, StockAuditRequest]):
             UnknownWarehouse: The request names one that isn't there.
             FailureError: It failed for as long as its policy allows.
         """
-        match _STAGES[self._at.stage]:
+        match self._stages[self._at.stage]:
             case "items":
                 await self._items()
             case "holds":
@@ -322,3 +327,8 @@ class StockAuditWorkflow(ScheduledRun[StockAuditState, StockAuditRequest]):
     def details(self) -> str:
         """The run in a few lines of Markdown."""
         return texts.details_of(self.state)
+
+
+def _is_audited(process: ProcessSpec) -> bool:
+    """Whether this run looks at the documents of a process: it was begun when audits did."""
+    return process.audited_since is None or workflow.patched(AUDIT + process.kind)

@@ -55,6 +55,8 @@ class TransferBetweenDatabases(StockDocument[TransferState, StoredTransfer, St])
         if there is not None and activity.__name__ in (*_BY_THE_DESTINATION, _BY_BOTH):
             await workflow.wait_condition(lambda: not self._untold)
             answer = await self._ask(there, activity, step, summary)
+            if answer.opened_inspections:
+                self.begin_inspections(answer.opened_inspections, there)
             if activity.__name__ != _BY_BOTH:
                 stored = await self._mirror(there, None, step.performed_by)
                 self.adopt(stored.model_copy(update={"is_repeat": answer.is_repeat}))

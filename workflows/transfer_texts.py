@@ -52,6 +52,14 @@ def details_of(state: TransferState, transfer: StoredTransfer, *, is_overdue: bo
             strict=True,
         ),
     )
+    lots = table(
+        ["product", "lot", "expires", "#held", "#sent", "#received", "#in transit"],
+        [
+            (line.sku, lot.lot_number, lot.expires_on or "", lot.held, lot.dispatched, lot.received, lot.in_transit)
+            for line in transfer.line_items
+            for lot in line.lots
+        ],
+    )
     departures = [
         f"- {utc(each.at)}: {counted(each.quantity, 'unit')} left by {plain(each.performed_by)}"
         + (f" ({plain(each.dispatch_id)})" if each.dispatch_id else "")
@@ -66,6 +74,7 @@ def details_of(state: TransferState, transfer: StoredTransfer, *, is_overdue: bo
         "",
         *lines,
         "",
+        *([*lots, ""] if lots else []),
         *departures,
         "",
         *arrived,

@@ -13,6 +13,7 @@ RULES = (
             FROM cycle_counts JOIN cycle_count_lines AS line USING (count_id)
             JOIN stock_movements AS moved USING (product_id)
             WHERE (moved.reference_id, moved.workflow_id) = (count_number, cycle_counts.workflow_id)
+                AND moved.lot_number IS NOT DISTINCT FROM nullif(line.lot_number, '')
                 AND line.status = 'POSTED' AND moved.operation_id <> posted_by
         """,
     ),
@@ -26,7 +27,8 @@ RULES = (
             FROM cycle_counts JOIN cycle_count_lines AS line USING (count_id)
             WHERE EXISTS (
                 SELECT FROM cycle_count_entries AS entry
-                WHERE (entry.count_id, entry.product_id) = (line.count_id, line.product_id)
+                WHERE (entry.count_id, entry.product_id, entry.lot_number)
+                        = (line.count_id, line.product_id, line.lot_number)
                     AND lower(entry.counted_by) = lower(line.approved_by)
                     AND (would_end = '[]' OR lower(line.counted_by) = lower(line.approved_by)))
         """,

@@ -12,6 +12,7 @@ _ORDERS = "po_id IN (SELECT po_id FROM purchase_orders WHERE warehouse_id = %(wa
 _COUNTS = "count_id IN (SELECT count_id FROM cycle_counts WHERE warehouse_id = %(warehouse)s)"
 _RETURNS = "return_id IN (SELECT return_id FROM returns WHERE warehouse_id = %(warehouse)s)"
 _ADJUSTMENTS = "adjustment_id IN (SELECT adjustment_id FROM adjustments WHERE warehouse_id = %(warehouse)s)"
+_INSPECTIONS = "inspection_id IN (SELECT inspection_id FROM inspections WHERE warehouse_id = %(warehouse)s)"
 _HOLDS = "reservation_id IN (SELECT reservation_id FROM reservations WHERE warehouse_id = %(warehouse)s)"
 _OWN = "warehouse_id = %(warehouse)s"
 
@@ -28,6 +29,7 @@ _DIFFERENCES = """(document_type, document_number) IN (
     UNION ALL SELECT 'return', return_number FROM returns WHERE warehouse_id = %(warehouse)s
     UNION ALL SELECT 'count', count_number FROM cycle_counts WHERE warehouse_id = %(warehouse)s
     UNION ALL SELECT 'adjustment', adjustment_number FROM adjustments WHERE warehouse_id = %(warehouse)s
+    UNION ALL SELECT 'inspection', inspection_number FROM inspections WHERE warehouse_id = %(warehouse)s
     UNION ALL SELECT 'transfer', transfer_number FROM transfer_orders
         WHERE %(warehouse)s IN (from_warehouse_id, to_warehouse_id))"""
 
@@ -38,6 +40,7 @@ RUNS = """
     UNION SELECT workflow_id FROM cycle_counts WHERE warehouse_id = %(warehouse)s
     UNION SELECT workflow_id FROM returns WHERE warehouse_id = %(warehouse)s
     UNION SELECT workflow_id FROM adjustments WHERE warehouse_id = %(warehouse)s
+    UNION SELECT workflow_id FROM inspections WHERE warehouse_id = %(warehouse)s
     UNION SELECT workflow_id FROM waits JOIN waiting_lines USING (wait_id) WHERE warehouse_id = %(warehouse)s
     UNION SELECT workflow_id FROM reservations WHERE warehouse_id = %(warehouse)s
     UNION SELECT workflow_id FROM transfer_orders
@@ -132,10 +135,24 @@ PARTS: Sequence[Part] = (
     Part("replenishment_cycles", _OWN),
     Part("cycle_count_entries", _COUNTS),
     Part("cycle_count_lines", _COUNTS),
+    Part("return_inspection_lots", _RETURNS),
     Part("return_inspection_lines", _RETURNS),
     Part("return_inspections", _RETURNS),
     Part("return_lines", _RETURNS),
     Part("adjustment_lines", _ADJUSTMENTS),
+    # Those that are or were there, and those that were lost on their way: a transfer's lots are known at both ends.
+    Part(
+        "lots",
+        f"""(product_id, lot_number) IN (
+            SELECT product_id, lot_number FROM lot_items WHERE {_OWN}
+            UNION SELECT product_id, lot_number FROM transit_movements JOIN transfer_order_lines
+                USING (transfer_id, line_number) WHERE {_OF_TRANSFERS} AND lot_number IS NOT NULL)""",  # noqa: S608
+        leaves=False,
+        if_new=True,
+    ),
+    Part("inspection_decision_lines", _INSPECTIONS),
+    Part("inspection_decisions", _INSPECTIONS),
+    Part("inspection_lines", _INSPECTIONS),
     TRANSIT,
     TRANSFER_LINES,
     TRANSFERS,
@@ -145,14 +162,19 @@ PARTS: Sequence[Part] = (
     Part("cycle_counts", _OWN),
     Part("returns", _OWN),
     Part("adjustments", _OWN),
+    Part("inspections", _OWN),
+    Part("reservation_lots", _OWN),
     Part("reservations", _OWN),
     MOVEMENTS,
+    Part("unavailable_stock", _OWN),
+    Part("lot_items", _OWN),
     Part("audit_findings", _OWN, anew=("finding_id",), order="finding_id"),
     Part("item_classes", _OWN),
     Part("item_plans", _OWN),
     Part("plan_months", _OWN),
     Part("reorder_points", _OWN),
     Part("stated_quantities", _OWN),
+    Part("stated_lots", _OWN),
     Part("refused_demand", _OWN),
     Part("imported_demand", _OWN),
     Part("daily_demand", _OWN, replaces=True),
@@ -165,8 +187,13 @@ PARTS: Sequence[Part] = (
 STAY = frozenset(
     {
         # The catalogue, which is replicated, and what a database knows of itself.
-        "products", "former_skus", "warehouses", "suppliers", "product_suppliers", "warehouse_homes",
+        "products", "former_skus", "product_barcodes", "warehouses", "suppliers", "product_suppliers", "product_units",
+        "warehouse_homes",
         "this_database", "warehouse_moves", "moved_runs", "schema_revisions", "alembic_version",
+        # What this database has told others.
+        "outbox", "events", "event_log",
+        # A recall is of all warehouses: it stays where it was begun, and follows them.
+        "recalls", "recall_lines",
         # Files on their way.
         "import_pages",
     }

@@ -9,7 +9,9 @@ from typing import Any
 
 from psycopg import sql
 from psycopg.errors import LockNotAvailable, QueryCanceled
+from psycopg.types.json import Jsonb
 
+from database.clock import day_of
 from database.moving import copying
 from database.moving.copying import (
     Session,
@@ -88,6 +90,18 @@ _RUNS_LEAVE = f"""
     SELECT workflow_id, %(warehouse)s, %(to)s FROM ({RUNS}) AS run
     ON CONFLICT (workflow_id) DO UPDATE SET warehouse_id = excluded.warehouse_id, task_queue = excluded.task_queue
 """  # noqa: S608 - constants only
+# Whoever follows the events here forgets all that names the warehouse; whoever follows them there is told all of it.
+_TELL_THAT_IT_LEFT = """
+    INSERT INTO outbox (
+        kind, subject, warehouse_id, data, happened_at, performed_by, reason, operation_id, workflow_id, run_id)
+    SELECT 'warehouse.left', 'warehouse/' || warehouse_id, warehouse_id,
+        jsonb_build_object('warehouse_id', warehouse_id, 'warehouse', name, 'database', %(to)s::text),
+        clock_timestamp(), %(mover)s, %(why)s, %(name)s, '', ''
+    FROM warehouses WHERE warehouse_id = %(warehouse)s
+"""
+_TELL_WHAT_CAME = "SELECT tell_what_is_there(%(warehouse)s, %(name)s, %(mover)s, %(why)s, %(days)s)"
+_TIMEZONE = "SELECT timezone, clock_timestamp() FROM warehouses WHERE warehouse_id = %(warehouse)s"
+
 _RUNS_ARE_BACK = f"DELETE FROM moved_runs WHERE workflow_id IN ({RUNS})"  # noqa: S608 - constants only
 
 
@@ -111,6 +125,13 @@ class Move:
     def values(self) -> dict[str, Any]:
         """For statements."""
         return {"warehouse": self.warehouse_id, "from": self.source, "to": self.target, "version": self.version}
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The same for the statements that write events: their operation, who is behind it, and why."""
+        why = f"the warehouse has moved from {self.source} to {self.target}"
+        name = f"move/{self.warehouse_id}/{self.version}"
+        return self.values | {"name": name, "mover": "stockkeeper mover", "why": why}
 
 
 @dataclass(frozen=True)
@@ -237,6 +258,7 @@ def _switch(source: Session, target: Session, move: Move) -> Tried:
             "WHERE warehouse_id = %(warehouse)s",
             move.values,
         )
+        source.execute(_TELL_THAT_IT_LEFT, move.told)
         _go_home(source, move)
     return Tried(has_switched=True, waits_for=[], rows=rows)
 
@@ -324,8 +346,15 @@ def arrive(target: Session, move: Move) -> int:
             "UPDATE warehouse_moves SET state = 'HERE', task_queue = %(to)s WHERE warehouse_id = %(warehouse)s",
             move.values,
         )
+        target.execute(_TELL_WHAT_CAME, move.told | {"days": _days(target, move)})
         _go_home(target, move)
     return came
+
+
+def _days(target: Session, move: Move) -> Jsonb:
+    """The day that the warehouse has, by its own clock; by its id."""
+    [(timezone, now)] = target.execute(_TIMEZONE, move.values).fetchall()
+    return Jsonb({str(move.warehouse_id): day_of(now, timezone).isoformat()})
 
 
 def _take_in(target: Session, move: Move) -> int:
@@ -400,6 +429,8 @@ def _point_at_movements(target: Session, move: Move) -> None:
             UPDATE cycle_count_entries AS entry SET last_correction = anew.movement_id
             FROM {} AS seen JOIN stock_movements AS anew USING (warehouse_id, product_id, created_at)
             WHERE seen.movement_id = entry.last_correction
+                -- The lots of an operation move at the same time.
+                AND seen.lot_number IS NOT DISTINCT FROM anew.lot_number
                 AND entry.count_id IN (SELECT count_id FROM {})
         """).format(staged(move.warehouse_id, MOVEMENTS), sql.Identifier(staging_of(move.warehouse_id), "cycle_counts"))
     )

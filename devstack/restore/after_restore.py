@@ -12,6 +12,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
 from database import after_restore as database_after_restore
+from database import events
 from database.migrate import require_schema
 from devstack.restore import runs as temporal_runs
 from devstack.restore.gaps import Books, Gap, GapKind, done_since, find_gaps, other_products, products_of
@@ -68,6 +69,7 @@ class Mended:
         refused: Steps that can't be, each with the reason.
         started: Runs that were started for documents without one.
         replaced: Runs that were ended and started with the same request.
+        events_after: The number after which the events begin anew.
         left: What the look afterwards has found.
     """
 
@@ -75,6 +77,7 @@ class Mended:
     refused: list[Refused] = field(default_factory=list)
     started: int = 0
     replaced: int = 0
+    events_after: int = 0
     left: Look | None = None
 
 
@@ -142,7 +145,8 @@ class AfterRestore:
     async def mend(self, look: Look, person: str) -> Mended:
         """Bring each store what only the other one knows, and look again.
 
-        Lost steps first: they are the truth about goods. Then the runs.
+        The events begin anew, or numbers would be given again that others know as other events. Then lost steps: they
+        are the truth about goods. Then the runs.
 
         Raises:
             StockkeeperError: Workers are running: nothing is done. Or products have other numbers: no further step is.
@@ -151,7 +155,7 @@ class AfterRestore:
         require_same_products(look.of(GapKind.OTHER_PRODUCT))
         mended, since = Mended(), look.since
         name = f"after-restore/{uuid.uuid4()}"
-        await asyncio.to_thread(self._begin, name, person, since)
+        mended.events_after = await asyncio.to_thread(self._begin, name, person, since)
         otherwise: list[Gap] = []
         steps = Steps(self._database, self._settings)
         for part in until_each_import(look.of(GapKind.STEP_LOST)):
@@ -208,9 +212,10 @@ class AfterRestore:
             found = database_after_restore.products_by(connection, {sku for _, sku in look.products})
         require_same_products(other_products(look.products, found))
 
-    def _begin(self, name: str, person: str, since: datetime) -> None:
+    def _begin(self, name: str, person: str, since: datetime) -> int:
         with self._database.transaction() as connection:
             database_after_restore.begin_mending(connection, name, person, since)
+            return events.begin_anew(connection, occasion=name, person=person, reason="restored from a backup")
 
     def _end(self, name: str, person: str, mended: Mended) -> None:
         done = {"repeated": mended.repeated, "started": mended.started, "replaced": mended.replaced}

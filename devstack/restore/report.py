@@ -127,6 +127,7 @@ def _mended(mended: Mended) -> dict[str, Any]:
         ],
         "runs_started": mended.started,
         "runs_replaced": mended.replaced,
+        "events_begin_after": mended.events_after,
     }
 
 

@@ -103,6 +103,9 @@ async def listed_as_open(client: Client) -> list[Run]:
     async def with_its_last_event(found: WorkflowExecutionInfo) -> Run:
         async with free:
             last = await _last_event_of(client, found.execution)
+        if last is None:
+            # Its history is gone, or isn't there yet: a run that only the list has isn't open.
+            return _run_of(found, found.start_time.ToDatetime(UTC), is_open=False)
         return _run_of(found, last.event_time.ToDatetime(UTC), is_open=last.event_type not in _ENDS)
 
     without_an_end = [found async for found in listed(client, "CloseTime IS NULL")]
@@ -198,8 +201,15 @@ def _run_of(found: WorkflowExecutionInfo, last_event_at: datetime, *, is_open: b
     )
 
 
-async def _last_event_of(client: Client, execution: WorkflowExecution) -> HistoryEvent:
-    answer = await client.workflow_service.get_workflow_execution_history_reverse(
-        GetWorkflowExecutionHistoryReverseRequest(namespace=client.namespace, execution=execution, maximum_page_size=1)
-    )
-    return answer.history.events[0]
+async def _last_event_of(client: Client, execution: WorkflowExecution) -> HistoryEvent | None:
+    """The last event of a run; None: its history has none. A page may be empty, and another one follow."""
+    token = b""
+    while True:
+        answer = await client.workflow_service.get_workflow_execution_history_reverse(
+            GetWorkflowExecutionHistoryReverseRequest(
+                namespace=client.namespace, execution=execution, maximum_page_size=1, next_page_token=token
+            )
+        )
+        token = answer.next_page_token
+        if answer.history.events or not token:
+            return next(iter(answer.history.events), None)

@@ -42,7 +42,8 @@ async def pause_schedules(stock: Stockkeeper) -> Scene:
     shown = await schedules(stock.connection)
     return Scene(
         "the schedules that setup has made",
-        "reorder-hourly paused, replenishment-plan-daily paused, cycle-count-daily paused, stock-audit-nightly paused",
+        "reorder-hourly paused, replenishment-plan-daily paused, cycle-count-daily paused, lot-expiry-hourly paused, "
+        "stock-audit-nightly paused",
         ", ".join(f"{each.schedule_id} {'paused' if each.paused else 'running'}" for each in shown),
     )
 

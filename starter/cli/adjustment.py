@@ -9,8 +9,10 @@ from rich.markup import escape
 from starter.cli import options, printing
 from starter.cli.context import read_input
 from starter.cli.documents import Answer, Desk, Mentioned
+from starter.cli.lot_lines import WITH_LOT
 from starter.cli.order_lines import typed_lines
 from starter.cli.output import amount, changed_status, out, table
+from starter.cli.quantities import shelf_lines
 from starter.cli.shared_commands import add_list, add_reasoned, add_show
 from starter.cli.times import instant_or_none, shown
 from starter.cli.zones import occurred, zone_of
@@ -18,6 +20,7 @@ from stockkeeper.client.adjustment import Adjustment
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.adjustment import AdjustmentLineState, AdjustmentState, AdjustmentStatus
 from stockkeeper.contracts.errors import InsufficientStock
+from stockkeeper.contracts.lot import product_and_lot
 from stockkeeper.contracts.stock import FoundItems
 
 app = typer.Typer(no_args_is_help=True, help="Correct stock by hand: ask, approve, reject.")
@@ -63,7 +66,13 @@ def _show(answer: Answer[AdjustmentState], found: FoundItems) -> None:
 
 
 def _lines(state: AdjustmentState, found: FoundItems) -> Any:
-    units = [(printing.sku(found, line.product_id), f"{line.quantity:+}") for line in state.lines]
+    units = [
+        (
+            product_and_lot(printing.sku(found, line.product_id), line.lot_number),
+            printing.units(found, line.product_id, line.quantity, signed=True),
+        )
+        for line in state.lines
+    ]
     if state.shortages:
         return table(["product", "#units"], units)
     rows = [(*named, *_worth(line)) for named, line in zip(units, state.lines, strict=True)]
@@ -89,7 +98,7 @@ def create(
     *,
     warehouse: options.Warehouse,
     line: Annotated[
-        list[str] | None, options.given_lines("Once for each line: TEA-100=-3 takes off, MUG-RED=2 adds.")
+        list[str] | None, options.given_lines(f"Once for each line: TEA-100=-3 takes off, MUG-RED=2 adds. {WITH_LOT}")
     ] = None,
     lines: options.LinesFile = None,
     reason: options.Reason,
@@ -100,24 +109,25 @@ def create(
     """Change stock on hand, all lines or none; above a limit it waits for another person's approval."""
 
     async def make(stock: Stockkeeper) -> Adjustment:
+        changes = await shelf_lines(stock, wanted, signed=True)
         try:
             return await stock.adjust(
                 adjustment_number,
-                wanted,
+                changes,
                 warehouse_id=warehouse,
                 reason=reason,
                 performed_by=performed_by,
                 occurred_at=occurred(occurred_at, await zone_of(stock, warehouse)) if occurred_at else None,
             )
         except InsufficientStock as short:
-            ids = (await stock.ids(str(each.product_id) for each in wanted)).products
+            ids = (await stock.ids(each.product for each in wanted)).products
             typed = {product_id: f"{product} in {warehouse}" for product, product_id in ids.items()}
             raise InsufficientStock(
                 "; ".join(_short(typed[each.product_id], each.requested, each.available) for each in short.shortages),
                 short.shortages,
             ) from None
 
-    wanted = read_input(lambda: typed_lines(line, lines, signed=True))
+    wanted = read_input(lambda: typed_lines(line, lines, signed=True, lots=True))
     read_input(lambda: instant_or_none(occurred_at, "--occurred-at"))
     _desk.create(make, as_json=as_json)
 

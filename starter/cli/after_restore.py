@@ -57,6 +57,7 @@ def _print(report: dict[str, Any]) -> None:
             f"{counted(mended['steps_repeated'], 'step')} carried out again, "
             f"{counted(mended['runs_started'], 'run')} started, {counted(mended['runs_replaced'], 'run')} replaced"
         )
+        out.sentence(f"events begin anew after number {mended['events_begin_after']}: whoever follows them is told so")
     wrong = [check for check in report["checks"] if not check["ok"]]
     if wrong:
         rows = [[escape(check["name"]), escape(check["detail"]), escape(check["advice"])] for check in wrong]

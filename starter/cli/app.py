@@ -13,11 +13,18 @@ from starter.cli import (
     count_questions,
     cycle_count,
     doctor,
+    event,
+    event_bridge,
+    event_subscriber,
     inbox,
+    label,
+    lot,
+    lot_recall,
     order_promising,
     plan_questions,
     product,
     replenishment,
+    scan,
     schedule,
     stack,
     stock,
@@ -95,10 +102,17 @@ for process in PROCESSES:
     if find_spec(module := f"starter.cli.{process.kind}"):
         import_module(module).register(app)
 app.command("inbox")(inbox.inbox)
+app.command("label")(label.label)
 app.command("views")(views.views)
+app.command("scan")(scan.scan)
 app.command("promise")(order_promising.promise)
 app.command("codec-server")(codec_server.codec_server)
 app.command("reorder")(replenishment.reorder)
+event_bridge.register(event.app)
+event_subscriber.register(event.app)
+app.add_typer(event.app, name="events")
+app.add_typer(lot.app, name="lot")
+lot_recall.register(lot.app)
 app.add_typer(replenishment.plan_app, name="plan")
 app.add_typer(product.app, name="product")
 app.add_typer(schedule.app, name="schedule")

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from rich.markup import escape
 
@@ -12,13 +12,36 @@ from starter.cli.context import connect, explain, run
 from starter.cli.documents import Answer, Desk
 from starter.cli.output import changed_status, err, out, print_json, table
 from stockkeeper.client.cycle_count import CycleCount
+from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.cycle_count import CountLineState, CountStatus, CycleCountState, progress
 from stockkeeper.contracts.errors import DomainError, InvalidRequest, StockkeeperError, Unreachable
+from stockkeeper.contracts.lot import product_and_lot
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.stock import FoundItems
 
 T = TypeVar("T")
 CountDesk = Desk[CycleCount, CycleCountState]
+Key = tuple[int, str | None]
+"""A line of a count: the product, and its lot."""
+
+
+class Wanted(NamedTuple, Generic[T]):
+    """A line that is commanded.
+
+    Attributes:
+        product: The product as it was typed.
+        lot_number: Its lot; None: none was named.
+        said: What is said of it.
+    """
+
+    product: str
+    lot_number: str | None
+    said: T
+
+    @property
+    def name(self) -> str:
+        """The line as it was typed, for messages."""
+        return product_and_lot(self.product, self.lot_number)
 
 
 @dataclass(frozen=True)
@@ -27,13 +50,13 @@ class _Outcome:
 
     Attributes:
         answer: The count before and afterwards.
-        products: The lines that were taken: typed name and product id.
+        taken: The lines that were taken.
         refused: Refusals of other lines, by typed name.
         unsent: Lines that were not sent, because no answer came to one before them.
     """
 
     answer: Answer[CycleCountState]
-    products: dict[str, int]
+    taken: list[Key]
     refused: dict[str, StockkeeperError]
     unsent: Sequence[str]
 
@@ -41,8 +64,8 @@ class _Outcome:
 def command_each_line(
     desk: CountDesk,
     count_number: str,
-    lines: Callable[[], Sequence[tuple[str, T]]],
-    send: Callable[[CycleCount, int, T], Awaitable[CycleCountState]],
+    lines: Callable[[Stockkeeper], Awaitable[Sequence[Wanted[T]]]],
+    send: Callable[[CycleCount, int, Wanted[T]], Awaitable[CycleCountState]],
     *,
     as_json: bool,
 ) -> None:
@@ -51,15 +74,15 @@ def command_each_line(
     Args:
         desk: Where counts are commanded.
         count_number: Which count.
-        lines: The typed name of each product, and the command's value for it.
-        send: The command for one.
+        lines: Find the lines, and the command's value for each.
+        send: The command for one, by the id of its product.
         as_json: For programs.
     """
     outcome = run(_each(desk, count_number, lines, send, as_json=as_json))
     if as_json or outcome.answer.found is None:
         refused = [refusal_as_json(error, of=product) for product, error in outcome.refused.items()]
         print_json(outcome.answer.state.model_dump(mode="json") | ({"refused": refused} if refused else {}))
-    elif outcome.products:
+    elif outcome.taken:
         _print_lines(outcome, outcome.answer.found)
     for product, refusal in outcome.refused.items():
         explain(refusal, of=product)
@@ -74,46 +97,51 @@ def command_each_line(
 async def _each(
     desk: CountDesk,
     count_number: str,
-    lines: Callable[[], Sequence[tuple[str, T]]],
-    send: Callable[[CycleCount, int, T], Awaitable[CycleCountState]],
+    lines: Callable[[Stockkeeper], Awaitable[Sequence[Wanted[T]]]],
+    send: Callable[[CycleCount, int, Wanted[T]], Awaitable[CycleCountState]],
     *,
     as_json: bool,
 ) -> _Outcome:
-    wanted = lines()
     stock = await connect()
-    found = await stock.ids(product for product, _ in wanted)
-    _require_once_each([(product, found.products[product]) for product, _ in wanted])
+    wanted = await lines(stock)
+    found = await stock.ids(each.product for each in wanted)
+    _require_once_each([(each.name, (found.products[each.product], each.lot_number)) for each in wanted])
     count = await stock.cycle_count(count_number)
     # The names first: if no answer comes later, the lines taken so far are printed all the same.
     before = await desk.named(stock, count.state, as_json=as_json)
-    taken: dict[str, int] = {}
+    taken: list[Key] = []
     refused: dict[str, StockkeeperError] = {}
     unsent: list[str] = []
-    for product, said in wanted:
+    # Lots that were found come first: a count that has ended, with the last line of its list, takes no more.
+    listed = {key_of(line) for line in count.state.lines}
+    for each in sorted(
+        wanted, key=lambda line: line.lot_number is None or (found.products[line.product], line.lot_number) in listed
+    ):
+        product_id = found.products[each.product]
         if unsent or any(isinstance(refusal, Unreachable) for refusal in refused.values()):
-            unsent.append(product)
+            unsent.append(each.name)
             continue
         try:
-            await send(count, found.products[product], said)
-            taken[product] = found.products[product]
+            await send(count, product_id, each)
+            taken.append((product_id, each.lot_number))
         except StockkeeperError as error:
-            refused[product] = _in_typed_name(error, product, found.products[product])
+            refused[each.name] = _in_typed_name(error, each.product, product_id)
             if len(wanted) == 1:
-                raise refused[product] from None
+                raise refused[each.name] from None
     return _Outcome(replace(before, state=count.state), taken, refused, unsent)
 
 
-def _require_once_each(wanted: Sequence[tuple[str, int]]) -> None:
-    """Refuse two numbers for one product: they may be two shelves or a slip.
+def _require_once_each(wanted: Sequence[tuple[str, Key]]) -> None:
+    """Refuse two numbers for one product or lot: they may be two shelves or a slip.
 
     Raises:
-        InvalidRequest: A product is there twice.
+        InvalidRequest: One is there twice.
     """
-    first: dict[int, str] = {}
-    for product, product_id in wanted:
-        if product_id in first:
-            raise InvalidRequest(f"{first[product_id]} is listed twice; give it once, with the whole quantity")
-        first[product_id] = product
+    first: dict[Key, str] = {}
+    for name, key in wanted:
+        if key in first:
+            raise InvalidRequest(f"{first[key]} is listed twice; give it once, with the whole quantity")
+        first[key] = name
 
 
 def _in_typed_name(error: StockkeeperError, product: str, product_id: int) -> StockkeeperError:
@@ -126,8 +154,8 @@ def _in_typed_name(error: StockkeeperError, product: str, product_id: int) -> St
 def _print_lines(outcome: _Outcome, found: FoundItems) -> None:
     """The lines that were commanded; a list may have hundreds of others."""
     state, before = outcome.answer.state, outcome.answer.before
-    was = {line.product_id: line.status for line in before.lines}
-    now = {line.product_id: line for line in state.lines}
+    was = {key_of(line): line.status for line in before.lines}
+    now = {key_of(line): line for line in state.lines}
     out.print(headline(outcome.answer, found))
     printing.print_gave_way([hold for hold in state.gave_way if hold not in before.gave_way], found)
     out.print(
@@ -135,13 +163,14 @@ def _print_lines(outcome: _Outcome, found: FoundItems) -> None:
             ["product", "#counted", "by", "status", ""],
             [
                 [
-                    escape(sku_of(product_id, found)),
-                    str(now[product_id].counted_quantity),
-                    escape(now[product_id].counted_by or ""),
-                    changed_status(was[product_id], now[product_id].status),
-                    _what_came_of(now[product_id]),
+                    escape(name_of(now[key], found)),
+                    printing.units(found, key[0], now[key].counted_quantity or 0),
+                    escape(now[key].counted_by or ""),
+                    # A lot that was found has no line before.
+                    changed_status(was.get(key, CountStatus.COUNTING), now[key].status),
+                    _what_came_of(now[key]),
                 ]
-                for product_id in outcome.products.values()
+                for key in outcome.taken
             ],
         )
     )
@@ -187,6 +216,16 @@ def place_of(state: CycleCountState, found: FoundItems) -> str:
 def sku_of(product_id: int, found: FoundItems) -> str:
     """A product's SKU."""
     return found.skus.get(product_id, f"product {product_id}")
+
+
+def key_of(line: CountLineState) -> Key:
+    """The product and the lot of a line."""
+    return line.product_id, line.lot_number
+
+
+def name_of(line: CountLineState, found: FoundItems) -> str:
+    """The SKU of a line, and its lot."""
+    return product_and_lot(sku_of(line.product_id, found), line.lot_number)
 
 
 def signed(delta: int) -> str:

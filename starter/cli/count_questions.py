@@ -13,6 +13,7 @@ from starter.cli.output import err, out, print_json, table
 from starter.cli.times import day_or_none, shown
 from stockkeeper.contracts.count_questions import Accuracy, Variance
 from stockkeeper.contracts.cycle_count_plan import CycleCountPlanState
+from stockkeeper.contracts.lot import product_and_lot
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.stock import FoundItems
 
@@ -82,7 +83,7 @@ def review(
         lambda each: [
             escape(each.count_number),
             escape(each.warehouse),
-            escape(each.sku),
+            escape(product_and_lot(each.sku, each.lot_number)),
             str(each.counted_quantity),
             str(each.system_quantity),
             signed(each.delta),

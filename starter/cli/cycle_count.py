@@ -1,5 +1,6 @@
 """`stockkeeper count`: open a count, record what is on the shelf, decide on variances."""
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -8,15 +9,28 @@ from rich.markup import escape
 
 from starter.cli import options, printing
 from starter.cli.context import connect, read_input, run
-from starter.cli.count_lines import command_each_line, headline, place_of, signed, sku_of, why
-from starter.cli.count_sheet import write_sheet
+from starter.cli.count_lines import (
+    Wanted,
+    command_each_line,
+    headline,
+    key_of,
+    name_of,
+    place_of,
+    signed,
+    sku_of,
+    why,
+)
+from starter.cli.count_sheet import SheetRow, has_lots, write_sheet
 from starter.cli.documents import Answer, Desk, Mentioned, names_or_ids
-from starter.cli.order_lines import skus_from_file, split_units, units_from_file
+from starter.cli.lot_lines import WITH_LOT
+from starter.cli.order_lines import skus_from_file, units_from_file, units_of_lot
 from starter.cli.output import changed_status, out, print_json, table
+from starter.cli.quantities import Resolved, TypedLine, in_base_units
 from starter.cli.shared_commands import add_list, add_reasoned, add_show
 from stockkeeper.client.cycle_count import CycleCount
+from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.cycle_count import CountStatus, CycleCountState, RootCause
-from stockkeeper.contracts.errors import InvalidRequest
+from stockkeeper.contracts.errors import InvalidRequest, UnknownProduct
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.stock import FoundItems
 
@@ -41,18 +55,18 @@ def _show(answer: Answer[CycleCountState], found: FoundItems) -> None:
         out.print(f"given up: {escape(state.closed_reason)}")
     printing.print_gave_way(state.gave_way, found)
     printing.print_held_before(state.held_before, found)
-    was = {line.product_id: line for line in before.lines}
+    was = {key_of(line): line.status for line in before.lines}
     lines = sorted(state.lines, key=lambda line: _FIRST.index(line.status))
     out.print(
         table(
             ["product", "status", "#counted", "by", "#books had", "#off by", "why"],
             [
                 [
-                    escape(sku_of(line.product_id, found)),
-                    changed_status(was[line.product_id].status, line.status),
-                    "" if line.counted_quantity is None else str(line.counted_quantity),
+                    escape(name_of(line, found)),
+                    changed_status(was.get(key_of(line), line.status), line.status),
+                    _units(line.product_id, line.counted_quantity, found),
                     escape(line.counted_by or ""),
-                    "" if line.system_quantity is None else str(line.system_quantity),
+                    _units(line.product_id, line.system_quantity, found),
                     "" if line.delta is None else signed(line.delta),
                     escape(why(line)),
                 ]
@@ -61,6 +75,10 @@ def _show(answer: Answer[CycleCountState], found: FoundItems) -> None:
         )
     )
     printing.print_afterwards(state.notes, state.notices, found)
+
+
+def _units(product_id: int, quantity: int | None, found: FoundItems) -> str:
+    return "" if quantity is None else printing.units(found, product_id, quantity)
 
 
 def _name(product_id: int, found: FoundItems) -> str:
@@ -141,50 +159,72 @@ def sheet(
 
     state, found = run(work())
     # With the person who may not count again, and without any number found so far.
+    # Those of a product stay in their order: the lot that expires first comes first.
     rows = sorted(
-        (sku_of(line.product_id, found), line.product_id, line.counted_by or "")
-        for line in state.lines
-        if line.status in {CountStatus.COUNTING, CountStatus.REVIEW}
+        (
+            SheetRow(
+                sku_of(line.product_id, found),
+                line.product_id,
+                _name(line.product_id, found),
+                line.lot_number or "",
+                "" if line.expires_on is None else line.expires_on.isoformat(),
+                line.counted_by or "",
+            )
+            for line in state.lines
+            if line.status in {CountStatus.COUNTING, CountStatus.REVIEW}
+        ),
+        key=lambda row: row.sku,
     )
     if as_json:
-        print_json(
-            [
-                {"sku": sku, "product_id": product_id, "name": _name(product_id, found), "not_by": counted_by or None}
-                for sku, product_id, counted_by in rows
-            ]
-        )
+        print_json([_as_json(row) for row in rows])
         return
     if output is not None:
-        read_input(lambda: write_sheet(output, [(sku, _name(product_id, found), by) for sku, product_id, by in rows]))
+        read_input(lambda: write_sheet(output, rows))
         out.print(f"{counted(len(rows), 'item')} to count in {escape(str(output))}", soft_wrap=True)
         return
-    again = sum(bool(counted_by) for *_, counted_by in rows)
+    again = sum(bool(row.not_by) for row in rows)
     to_count = f"{counted(len(rows), 'item')} to count" if rows else "nothing is to be counted any more"
     out.print(
         f"count [bold]{escape(state.count_number)}[/bold], {place_of(state, found)}: {to_count}"
         + (f", {again} of them again" if again else "")
     )
     if rows:
+        lots = has_lots(rows)
         out.print(
             table(
-                ["sku", "product", "counted", "not by"],
+                ["sku", "product", *(["lot", "expires on"] if lots else []), "counted", "not by"],
                 [
-                    [escape(sku), escape(_name(product_id, found)), "_" * 10, escape(counted_by)]
-                    for sku, product_id, counted_by in rows
+                    [
+                        escape(row.sku),
+                        escape(row.name),
+                        *([escape(row.lot_number), row.expires_on] if lots else []),
+                        "_" * 10,
+                        escape(row.not_by),
+                    ]
+                    for row in rows
                 ],
             )
         )
+
+
+def _as_json(row: SheetRow) -> dict[str, object]:
+    lot = {"lot_number": row.lot_number, "expires_on": row.expires_on or None} if row.lot_number else {}
+    return {"sku": row.sku, "product_id": row.product_id, "name": row.name, "not_by": row.not_by or None, **lot}
 
 
 @app.command("record")
 def record(
     count_number: Number,
     *,
-    line: Annotated[list[str] | None, options.given_lines("Units on the shelf; once for each product.")] = None,
+    line: Annotated[
+        list[str] | None, options.given_lines(f"Units on the shelf; once for each product. {WITH_LOT}")
+    ] = None,
     lines: Annotated[
         Path | None,
         typer.Option(
-            "--lines", metavar="FILE.csv", help="The same from a file, such as a sheet: columns sku, quantity."
+            "--lines",
+            metavar="FILE.csv",
+            help="The same from a file, such as a sheet: columns sku, quantity, unit, lot_number, expires_on.",
         ),
     ] = None,
     root_cause: Annotated[
@@ -195,17 +235,29 @@ def record(
 ) -> None:
     """Record units on the shelf. Each product is taken by itself; exit status 1 if one was refused."""
 
-    def counts() -> list[tuple[str, int]]:
+    def counts() -> list[TypedLine]:
         if (lines is None) == (not line):
             raise InvalidRequest("give what was counted with --line, or a file of it with --lines")
-        return units_from_file(lines, blanks=True) if lines else [split_units(text, "--line") for text in line or []]
+        if lines:
+            return units_from_file(lines, blanks=True, lots=True)
+        return [units_of_lot(text, "--line") for text in line or []]
+
+    typed = read_input(counts)
+
+    async def units(stock: Stockkeeper) -> list[Wanted[Resolved]]:
+        return [Wanted(each.product, each.lot_number, each) for each in await in_base_units(stock, typed)]
 
     command_each_line(
         _desk,
         count_number,
-        counts,
-        lambda count, product_id, units: count.record(
-            product_id, units, performed_by=performed_by, root_cause=root_cause
+        units,
+        lambda count, product_id, line: count.record(
+            product_id,
+            line.said.quantity,
+            performed_by=performed_by,
+            root_cause=root_cause,
+            lot_number=line.lot_number,
+            expires_on=None if line.said.expires_on is None else date.fromisoformat(line.said.expires_on),
         ),
         as_json=as_json,
     )
@@ -214,20 +266,40 @@ def record(
 @app.command("approve")
 def approve(
     count_number: Number,
-    skus: Annotated[list[str], typer.Argument(metavar="SKU...", help="One product, or several.")],
+    skus: Annotated[
+        list[str], typer.Argument(metavar="SKU...", help="One product, or several; of a tracked one a lot: MILK#L-77.")
+    ],
     *,
     root_cause: Annotated[RootCause, typer.Option(case_sensitive=False, help="Why stock was wrong.")],
     approver: options.Approver,
     as_json: options.AsJson = False,
 ) -> None:
     """Approve counts that are beyond tolerance. Each product is decided by itself."""
+
+    async def chosen(stock: Stockkeeper) -> list[Wanted[None]]:
+        return [Wanted(*await _product_and_lot(stock, each), None) for each in skus]
+
     command_each_line(
         _desk,
         count_number,
-        lambda: [(sku, None) for sku in skus],
-        lambda count, product_id, _: count.approve_variance(product_id, approver=approver, root_cause=root_cause),
+        chosen,
+        lambda count, product_id, line: count.approve_variance(
+            product_id, approver=approver, root_cause=root_cause, lot_number=line.lot_number
+        ),
         as_json=as_json,
     )
+
+
+async def _product_and_lot(stock: Stockkeeper, typed: str) -> tuple[str, str | None]:
+    """``MILK#L-77`` as the product and the lot; a SKU may have the sign in it as well."""
+    product, sign, lot_number = typed.partition("#")
+    if not sign:
+        return typed, None
+    try:
+        await stock.ids([typed])
+    except UnknownProduct:
+        return product, lot_number
+    return typed, None
 
 
 add_reasoned(app, "cancel", "Cancel the lines that aren't posted yet.", Number, CycleCount.cancel, _desk)

@@ -175,12 +175,12 @@ async def names_or_ids(
     warehouse_ids: Iterable[int] = (),
     supplier_ids: Iterable[int] = (),
 ) -> FoundItems:
-    """The names behind ids; none where no answer comes, and ids are printed in their place.
+    """The names behind ids, and the units of products; none where no answer comes, and ids are printed in their place.
 
     What is to be printed has been done by then: an error about its names would say otherwise.
     """
     try:
-        return await stock.names(product_ids, warehouse_ids, supplier_ids)
+        return await stock.names(product_ids, warehouse_ids, supplier_ids, units=True)
     except Unreachable:
         return FoundItems(products={}, warehouses={}, skus={}, warehouse_names={})
 

@@ -50,15 +50,16 @@ OccurredAt = Annotated[
 ]
 Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help=f"From this instant on: {TIME_HELP}")]
 Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Until just before this instant.")]
-Lines = Annotated[list[str] | None, typer.Option("--line", metavar="SKU=UNITS", help="Once for each line.")]
+IN_PACKS = "Units may be packs or measures: TEA-100=5case, FLOUR=1.25kg."
+Lines = Annotated[list[str] | None, typer.Option("--line", metavar="SKU=UNITS", help=f"Once for each line. {IN_PACKS}")]
 LinesFile = Annotated[
-    Path | None, typer.Option("--lines", metavar="FILE.csv", help="The lines: columns sku, quantity.")
+    Path | None, typer.Option("--lines", metavar="FILE.csv", help="The lines: columns sku, quantity, and maybe unit.")
 ]
 
 
 def given_lines(description: str, metavar: str = "SKU=UNITS") -> Any:
     """The option ``--line`` of a command, with its own meaning."""
-    return typer.Option("--line", metavar=metavar, help=description)
+    return typer.Option("--line", metavar=metavar, help=f"{description} {IN_PACKS}")
 
 
 def own_number(of: str, done: str) -> Any:

@@ -1,6 +1,5 @@
 """`stockkeeper promise`: when units can be there."""
 
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ from starter.cli import options
 from starter.cli.context import connect, read_input, run
 from starter.cli.order_lines import SOURCED_UNITS, sourced_line
 from starter.cli.output import err, out, print_json, table
+from starter.cli.quantities import document_lines
 from starter.cli.times import day_shown
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.order_promising import (
@@ -48,10 +48,11 @@ def promise(
     """
     lines = read_input(lambda: [sourced_line(text, "") for text in line])
     if warehouse is not None:
-        lines = [each if each.warehouse_id is not None else replace(each, warehouse_id=warehouse) for each in lines]
+        lines = [each if each.warehouse is not None else each._replace(warehouse=warehouse) for each in lines]
 
     async def work() -> DeliveryPromise:
-        return await (await connect()).promise(lines, confidence=confidence)
+        stock = await connect()
+        return await stock.promise(await document_lines(stock, lines), confidence=confidence)
 
     promised = run(work())
     if as_json:

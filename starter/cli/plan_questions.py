@@ -100,6 +100,11 @@ def _print_explained(found: PlanExplained) -> None:
 def ahead(found: PlanExplained) -> Iterator[str]:
     """The next weeks in words."""
     yield f"available {found.quantity_available}"
+    if found.quantity_to_expire:
+        yield f"of them {found.quantity_to_expire} will expire unsold: no order counts on them"
+    if found.unavailable:
+        states = (f"{units} {state.lower().replace('_', ' ')}" for state, units in found.unavailable.items())
+        yield f"unavailable: {', '.join(states)}"
     for each in found.arrivals:
         known_by = f" ({each.basis.lower()})" if each.basis else ""
         when = "no day is known" if each.expected_on is None else f"expected on {each.expected_on}{known_by}"

@@ -17,7 +17,7 @@ from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.adjustment import worth
 from stockkeeper.contracts.difference import DifferenceApprovalState
 from stockkeeper.contracts.giving_way import PromiseState
-from stockkeeper.contracts.messages import GaveWay, HeldBefore, counted, money
+from stockkeeper.contracts.messages import MAX_LINES, GaveWay, HeldBefore, counted, money
 from stockkeeper.contracts.messages import amount as figures
 from stockkeeper.contracts.notice import Audience, NoticeOutcome, NoticeState
 from stockkeeper.contracts.receipt import ReceiptState
@@ -201,6 +201,37 @@ def warehouse(found: FoundItems, warehouse_id: int | None) -> str:
 def supplier(found: FoundItems, supplier_id: int | None) -> str:
     """A supplier's name, for a table or a line."""
     return escape(found.supplier_names.get(supplier_id or 0, f"supplier {supplier_id}"))
+
+
+def units(
+    found: FoundItems, product_id: int | None, quantity: int, *, supplier_id: int | None = None, signed: bool = False
+) -> str:
+    """Units of a product, with its base unit and in its packs, if it has any: ``125 (5 cases of 24 + 5)``.
+
+    Args:
+        found: Names and units.
+        product_id: The product.
+        quantity: Base units.
+        supplier_id: The supplier whose packs come before the house's.
+        signed: Whether more units have a plus sign.
+    """
+    plus = "+" if signed and quantity >= 0 else ""
+    return escape(f"{plus}{found.units_of(product_id, supplier_id).shown(quantity)}")
+
+
+async def units_found(stock: Stockkeeper, product_ids: Iterable[int], *, as_json: bool) -> FoundItems:
+    """The base units and packs of products; for programs, which get base units alone, none.
+
+    Raises:
+        Unreachable: No worker answers.
+    """
+    found = FoundItems(products={}, warehouses={}, skus={}, warehouse_names={})
+    wanted = [] if as_json else sorted(set(product_ids))
+    for first in range(0, len(wanted), MAX_LINES):
+        some = await stock.names(wanted[first : first + MAX_LINES], units=True)
+        found.base_units.update(some.base_units)
+        found.packs.update(some.packs)
+    return found
 
 
 def joined(values: Iterable[str]) -> str:

@@ -5,12 +5,14 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from starter.cli import options
+from starter.cli import options, printing
 from starter.cli.context import connect, run
 from starter.cli.output import out, print_json
 from starter.cli.products import product_named
 from starter.cli.times import to_the_second
+from stockkeeper.contracts.barcode import ForgottenBarcode
 from stockkeeper.contracts.product import ProductNames
+from stockkeeper.contracts.stock import FoundItems
 
 app = typer.Typer(no_args_is_help=True, help="Products and their SKUs.")
 
@@ -34,13 +36,48 @@ def rename(
 
 @app.command("show")
 def show(product: options.Sku, *, as_json: options.AsJson = False) -> None:
-    """Show a product's SKU, and those that it had."""
+    """Show a product's SKU, those that it had, what it is counted in, its packs and its barcodes."""
 
-    async def work() -> ProductNames:
+    async def work() -> tuple[ProductNames, FoundItems, FoundItems]:
         stock = await connect()
-        return await stock.product_names(await product_named(stock, product))
+        names = await stock.product_names(await product_named(stock, product))
+        found = await printing.units_found(stock, [names.product_id], as_json=as_json)
+        makers = {each.supplier_id for each in found.packs.get(names.product_id, ()) if each.supplier_id}
+        return names, found, await stock.names(supplier_ids=makers) if makers else found
 
-    _show(run(work()), as_json=as_json)
+    names, found, suppliers = run(work())
+    _show(names, as_json=as_json)
+    if not as_json:
+        _show_units(names.product_id, found, suppliers)
+
+
+def _show_units(product_id: int, found: FoundItems, suppliers: FoundItems) -> None:
+    if product_id in found.base_units:
+        out.print(f"counted in {found.units_of(product_id).counted_in}")
+    for pack in found.packs.get(product_id, ()):
+        if not pack.is_by_barcode:
+            of = f", of {printing.supplier(suppliers, pack.supplier_id)}" if pack.supplier_id else ""
+            out.print(f"a {escape(pack.name)} has {pack.quantity:,}{of}")
+
+
+@app.command("forget-barcode")
+def forget_barcode(
+    barcode: Annotated[str, typer.Argument(metavar="BARCODE", help="The barcode: digits, or an own code.")],
+    *,
+    performed_by: options.PerformedBy,
+    as_json: options.AsJson = False,
+) -> None:
+    """Take a barcode away from its product. It may be given to another one then."""
+
+    async def work() -> ForgottenBarcode:
+        return await (await connect()).forget_barcode(barcode, performed_by=performed_by)
+
+    gone = run(work())
+    if as_json:
+        print_json(gone)
+    else:
+        what = f"{gone.quantity:,} x [bold]{escape(gone.sku)}[/bold] ({escape(gone.unit)})"
+        out.print(f"{escape(gone.barcode)} doesn't mean {what} any more")
 
 
 def _show(names: ProductNames, *, as_json: bool) -> None:
@@ -50,6 +87,8 @@ def _show(names: ProductNames, *, as_json: bool) -> None:
     out.print(f"[bold]{escape(names.sku)}[/bold]: {escape(names.name)}")
     for line in former(names):
         out.print(line)
+    for each in names.barcodes:
+        out.print(f"{escape(each.barcode)}: {escape(each.unit)}, {each.quantity:,}")
 
 
 def former(names: ProductNames) -> list[str]:

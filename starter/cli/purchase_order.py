@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,15 +11,17 @@ from rich.markup import escape
 
 from starter.cli import options, printing
 from starter.cli.context import connect, read_input
-from starter.cli.deliveries import Dock
+from starter.cli.deliveries import Dock, Due
 from starter.cli.documents import Answer, Desk, Mentioned
-from starter.cli.order_lines import amended_lines, changed_lines, order_lines, split_units, with_costs
+from starter.cli.order_lines import amended_lines, changed_lines, order_lines, units_of_lot, with_costs
 from starter.cli.output import amount, changed, changed_status, out, table
+from starter.cli.quantities import TypedLine, in_base_units
 from starter.cli.shared_commands import add_approve_difference, add_delivery, add_list, add_reasoned, add_show
 from starter.cli.times import day_or_none, day_shown, shown
-from stockkeeper.client.lines import DeliveryLine, Line
+from stockkeeper.client.lines import DeliveryLine, ShelfLine
 from stockkeeper.client.purchase_order import PurchaseOrder
 from stockkeeper.client.stockkeeper import Stockkeeper
+from stockkeeper.contracts.lot import lots_in_words
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.purchase_order_state import PurchaseOrderState, PurchaseOrderStatus
 from stockkeeper.contracts.stock import FoundItems
@@ -86,26 +89,38 @@ def _show(answer: Answer[PurchaseOrderState], found: FoundItems) -> None:
 def _lines(before: PurchaseOrderState, state: PurchaseOrderState, found: FoundItems) -> Any:
     rows: list[Sequence[str]] = []
     any_returned = any(line.quantity_returned for line in state.line_items)
+    has_lots = any(line.lots for line in state.line_items)
     # Another version has other lines.
     earlier = before if before.version == state.version else state
     for was, line in zip(earlier.line_items, state.line_items, strict=True):
-        received = changed(was.quantity_received, line.quantity_received)
-        rejected = changed(was.quantity_rejected, line.quantity_rejected)
-        returned = [changed(was.quantity_returned, line.quantity_returned)] if any_returned else []
-        missing = str(max(line.qty - line.quantity_received, 0))
+        of_line = partial(printing.units, found, line.product_id, supplier_id=state.supplier_id)
+        received = changed(of_line(was.quantity_received), of_line(line.quantity_received))
+        rejected = changed(of_line(was.quantity_rejected), of_line(line.quantity_rejected))
+        returned = [changed(of_line(was.quantity_returned), of_line(line.quantity_returned))] if any_returned else []
+        missing = of_line(max(line.qty - line.quantity_received, 0))
         rows.append(
             [
                 printing.sku(found, line.product_id),
                 amount(line.unit_cost),
-                str(line.qty),
+                of_line(line.qty),
                 received,
                 rejected,
                 *returned,
                 missing,
+                *([escape(lots_in_words(line.lots))] if has_lots else []),
             ]
         )
     back = ["#returned"] if any_returned else []
-    columns = ["product", "#unit cost", "#ordered", "#received", "#rejected", *back, "#missing"]
+    columns = [
+        "product",
+        "#unit cost",
+        "#ordered",
+        "#received",
+        "#rejected",
+        *back,
+        "#missing",
+        *(["lots"] if has_lots else []),
+    ]
     if not any(line.note for line in state.line_items):
         return table(columns, rows)
     notes = [escape(line.note or "") for line in state.line_items]
@@ -125,7 +140,7 @@ _dock = Dock(
     desk=_desk,
     options=("--line", "--rejected"),
     outstanding=lambda state: [
-        (each.product_id, max(each.qty - each.quantity_received, 0)) for each in state.line_items
+        Due(each.product_id, max(each.qty - each.quantity_received, 0)) for each in state.line_items
     ],
     receipts=lambda state: state.receipts,
     how="give what was delivered with --line, or everything that is still owed with --all",
@@ -133,11 +148,21 @@ _dock = Dock(
     warehouse=lambda state: state.warehouse_id,
     book=lambda order, lines, performed_by, receipt_id, came_at: order.receive(
         receipt_id or "",
-        [DeliveryLine(each.product_id, quantity=each.fit, rejected_quantity=each.unfit) for each in lines],
+        [
+            DeliveryLine(
+                each.product_id,
+                quantity=each.fit,
+                rejected_quantity=each.unfit,
+                lot_number=each.lot_number,
+                expires_on=each.expires_on,
+            )
+            for each in lines
+        ],
         performed_by=performed_by,
         occurred_at=came_at,
     ),
     unfit_on_top=True,
+    supplier=lambda state: state.supplier_id,
 )
 
 
@@ -152,7 +177,7 @@ def create(
         options.given_lines("Once for each line; without a cost, as agreed.", "SKU=UNITS[@COST]"),
     ] = None,
     lines: Annotated[
-        Path | None, typer.Option("--lines", metavar="FILE.csv", help="The lines: columns sku, qty, unit_cost.")
+        Path | None, typer.Option("--lines", metavar="FILE.csv", help="The lines: columns sku, qty, unit, unit_cost.")
     ] = None,
     expected: Day = None,
     reason: options.Reason,
@@ -250,7 +275,7 @@ def amend(
         list[str] | None, options.given_lines("All lines as they are to be, once for each.", "SKU=UNITS[@COST]")
     ] = None,
     lines: Annotated[
-        Path | None, typer.Option("--lines", metavar="FILE.csv", help="The same as a file: sku, qty, unit_cost.")
+        Path | None, typer.Option("--lines", metavar="FILE.csv", help="The same as a file: sku, qty, unit, unit_cost.")
     ] = None,
     change: Annotated[
         list[str] | None,
@@ -305,7 +330,10 @@ add_delivery(
     "Receive a delivery: accepted units enter stock.",
     Number,
     _dock,
-    fit=(("--line",), "Units accepted into stock."),
+    fit=(
+        ("--line",),
+        "Units accepted into stock; of a lot MILK=24#L-77, of a new one with its last day: MILK=24#L-77#2027-03-31.",
+    ),
     unfit=("--rejected", "Units on top that are sent back."),
     everything="All outstanding units have come.",
     receipt=("--receipt-id", "The delivery's number: the same one is booked only once."),
@@ -330,20 +358,19 @@ def correct_receipt(
     as_json: options.AsJson = False,
 ) -> None:
     """Book back units that a delivery was booked too high, also after the order's end."""
-    lines = read_input(
-        lambda: [
-            *(DeliveryLine(product, quantity=units) for product, units in _units(line, "--line")),
-            *(
-                DeliveryLine(product, quantity=0, rejected_quantity=units)
-                for product, units in _units(rejected, "--rejected")
-            ),
+    accepted_units, rejected_units = read_input(lambda: (_units(line, "--line"), _units(rejected, "--rejected")))
+
+    async def send(order: PurchaseOrder) -> PurchaseOrderState:
+        stock, supplier = await connect(), order.state.supplier_id
+        accepted = await in_base_units(stock, accepted_units, supplier)
+        refused = await in_base_units(stock, rejected_units, supplier)
+        lines = [
+            *(DeliveryLine(each.product, quantity=each.quantity, lot_number=each.lot_number) for each in accepted),
+            *(DeliveryLine(each.product, quantity=0, rejected_quantity=each.quantity) for each in refused),
         ]
-    )
-    _desk.command(
-        po_number,
-        lambda order: order.correct_receipt(correction_id, receipt_id, lines, performed_by=performed_by, reason=reason),
-        as_json=as_json,
-    )
+        return await order.correct_receipt(correction_id, receipt_id, lines, performed_by=performed_by, reason=reason)
+
+    _desk.command(po_number, send, as_json=as_json)
 
 
 @app.command("return")
@@ -358,18 +385,18 @@ def return_goods(
     as_json: options.AsJson = False,
 ) -> None:
     """Send received goods back to the supplier, also after the order's end."""
-    lines = read_input(lambda: [Line(product, quantity=units) for product, units in _units(line, "--line")])
-    _desk.command(
-        po_number,
-        lambda order: order.return_goods(
-            return_id, lines, performed_by=performed_by, reason=reason, reference=reference
-        ),
-        as_json=as_json,
-    )
+    typed = read_input(lambda: _units(line, "--line"))
+
+    async def send(order: PurchaseOrder) -> PurchaseOrderState:
+        back = await in_base_units(await connect(), typed, order.state.supplier_id)
+        lines = [ShelfLine(each.product, quantity=each.quantity, lot_number=each.lot_number) for each in back]
+        return await order.return_goods(return_id, lines, performed_by=performed_by, reason=reason, reference=reference)
+
+    _desk.command(po_number, send, as_json=as_json)
 
 
-def _units(texts: Sequence[str] | None, option: str) -> list[tuple[str, int]]:
-    return [split_units(text, option) for text in texts or []]
+def _units(texts: Sequence[str] | None, option: str) -> list[TypedLine]:
+    return [units_of_lot(text, option) for text in texts or []]
 
 
 add_reasoned(

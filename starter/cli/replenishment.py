@@ -8,10 +8,11 @@ import typer
 from rich.markup import escape
 
 from starter.cli import options, printing
-from starter.cli.context import connect, run
+from starter.cli.context import connect, read_input, run
 from starter.cli.documents import names_or_ids
 from starter.cli.output import amount, err, out, print_json, table
 from starter.cli.products import of_product, product_named
+from starter.cli.quantities import quantity_of, read_quantity
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.messages import counted, money
@@ -109,20 +110,26 @@ def set_(
     product: options.Sku,
     warehouse: Place,
     *,
-    reorder_point: Annotated[int, typer.Option(min=0, help="Units available below which the item is ordered.")],
-    reorder_quantity: Annotated[int | None, typer.Option(min=1, help="Units of one order.")] = None,
+    reorder_point: Annotated[
+        str,
+        typer.Option(metavar="UNITS", help="Units available below which the item is ordered, or packs: 5case."),
+    ],
+    reorder_quantity: Annotated[str | None, typer.Option(metavar="UNITS", help="Units of one order, or packs.")] = None,
     performed_by: options.PerformedBy,
     as_json: options.AsJson = False,
 ) -> None:
     """Set an item by hand; planning keeps off it from then on."""
+    at, much = "--reorder-point", "--reorder-quantity"
+    point = read_input(lambda: read_quantity(reorder_point, at, "120"))
+    quantity = read_input(lambda: reorder_quantity and read_quantity(reorder_quantity, much, "72"))
 
     async def work() -> ItemPlan:
         stock = await connect()
         return await stock.set_by_hand(
             await product_named(stock, product),
             warehouse,
-            reorder_point=reorder_point,
-            reorder_quantity=reorder_quantity,
+            reorder_point=await quantity_of(stock, product, point, at),
+            reorder_quantity=None if quantity is None else await quantity_of(stock, product, quantity, much),
             performed_by=performed_by,
         )
 
@@ -225,6 +232,8 @@ def _print_reorder(state: ReorderState, found: FoundItems) -> None:
     for covered in state.covered:
         item = f"{printing.sku(found, covered.product_id)} in {printing.warehouse(found, covered.warehouse_id)}"
         has = f"{covered.quantity_available} of {covered.reorder_point}"
+        if covered.quantity_to_expire:
+            has += f", {covered.quantity_to_expire} of them will expire unsold"
         err.print(f"covered: {item}, {has}: {escape(covered_by(covered))}", style="dim")
     _print_skipped(state, found, left="not ordered")
     printing.print_afterwards(state.notes, state.notices)

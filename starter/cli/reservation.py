@@ -1,6 +1,7 @@
 """`stockkeeper reserve`: hold stock for an order, ship it, extend or cancel the hold."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -9,14 +10,16 @@ from rich.markup import escape
 from starter.cli import options, printing
 from starter.cli.context import connect, read_input, run
 from starter.cli.documents import Answer, Desk, Mentioned
-from starter.cli.order_lines import SOURCED_UNITS, sourced_line
+from starter.cli.order_lines import SOURCED_UNITS, picked_line, sourced_line
 from starter.cli.output import changed, changed_status, out, table
+from starter.cli.quantities import document_lines
 from starter.cli.shared_commands import add_list, add_reasoned, add_show
 from starter.cli.times import day_shown, instant_or_none, shown
 from starter.cli.zones import moved_at
 from stockkeeper.client.reservation import Hold
 from stockkeeper.client.runs import Listed
 from stockkeeper.client.stockkeeper import Stockkeeper
+from stockkeeper.contracts.lot import lots_in_words
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.reservation import ReservationState, ReservationStatus
 from stockkeeper.contracts.stock import FoundItems
@@ -50,20 +53,27 @@ def _show(answer: Answer[ReservationState], found: FoundItems) -> None:
     status = changed_status(before.status, state.status)
     out.print(f"order [bold]{escape(state.reference_id)}[/bold]: {status}{until}")
     given_up = any(line.quantity_released for line in state.lines)
+    has_lots = any(line.lots for line in state.lines)
     # An order that waited has other lines once it is held: its parts.
     lines_before = before.lines if len(before.lines) == len(state.lines) else state.lines
     out.print(
         table(
-            ["product", "warehouse", "#ordered", "#shipped", *(["#given up"] if given_up else [])],
+            [
+                *("product", "warehouse", "#ordered", "#shipped"),
+                *(["#given up"] if given_up else []),
+                *(["lots"] if has_lots else []),
+            ],
             [
                 [
                     printing.sku(found, line.product_id),
                     printing.warehouse(found, line.warehouse_id),
-                    str(line.quantity),
-                    changed(was.quantity_fulfilled, line.quantity_fulfilled),
-                    *([changed(was.quantity_released, line.quantity_released)] if given_up else []),
+                    of_line(line.quantity),
+                    changed(of_line(was.quantity_fulfilled), of_line(line.quantity_fulfilled)),
+                    *([changed(of_line(was.quantity_released), of_line(line.quantity_released))] if given_up else []),
+                    *([escape(lots_in_words(line.lots))] if has_lots else []),
                 ]
                 for was, line in zip(lines_before, state.lines, strict=True)
+                for of_line in [partial(printing.units, found, line.product_id)]
             ],
         )
     )
@@ -112,6 +122,10 @@ def start(
     wait_minutes: Annotated[
         float, typer.Option(help="How long the order waits for stock that is short; may be a fraction.")
     ] = 0,
+    minimum_days_left: Annotated[
+        int | None,
+        typer.Option(help="Days that each unit of a tracked product must have left; else what its product asks for."),
+    ] = None,
     performed_by: options.PerformedBy,
     as_json: options.AsJson = False,
 ) -> None:
@@ -120,17 +134,19 @@ def start(
     A line without a warehouse comes from one that has everything, or else from the fewest; the table says from which.
     """
     wanted = read_input(lambda: [sourced_line(text) for text in line])
-    _desk.create(
-        lambda stock: stock.reserve(
+
+    async def make(stock: Stockkeeper) -> Hold:
+        return await stock.reserve(
             reference,
-            wanted,
+            await document_lines(stock, wanted),
             performed_by=performed_by,
             ttl_minutes=ttl_minutes,
             wait_minutes=wait_minutes,
+            minimum_days_left=minimum_days_left,
             at_once=True,
-        ),
-        as_json=as_json,
-    )
+        )
+
+    _desk.create(make, as_json=as_json)
 
 
 @app.command("waiting")
@@ -194,7 +210,13 @@ add_show(app, "Show an order's reservation: its lines, and refused commands.", R
 @app.command("fulfill")
 def fulfill(
     reference: Reference,
-    line: Annotated[list[str] | None, options.given_lines("Only these; else all.", SOURCED_UNITS)] = None,
+    line: Annotated[
+        list[str] | None,
+        options.given_lines(
+            "Only these; else all. With another lot than the one that is held: once for each lot.",
+            f"{SOURCED_UNITS}[#LOT]",
+        ),
+    ] = None,
     *,
     fulfillment_id: Annotated[str | None, options.own_number("shipment", "leaves")] = None,
     occurred_at: options.OccurredAt = None,
@@ -202,13 +224,16 @@ def fulfill(
     as_json: options.AsJson = False,
 ) -> None:
     """Ship held stock: all of it, or some lines."""
-    lines = read_input(lambda: [sourced_line(text) for text in line] if line else None)
+    lines = read_input(lambda: [picked_line(text) for text in line] if line else None)
     read_input(lambda: instant_or_none(occurred_at, "--occurred-at"))
 
     async def send(hold: Hold) -> ReservationState:
         places = [each.warehouse_id for each in hold.state.lines]
         left_at = await moved_at(occurred_at, await connect(), places) if occurred_at else None
-        return await hold.fulfill(lines, performed_by=performed_by, fulfillment_id=fulfillment_id, occurred_at=left_at)
+        shipped = None if lines is None else await document_lines(await connect(), lines)
+        return await hold.fulfill(
+            shipped, performed_by=performed_by, fulfillment_id=fulfillment_id, occurred_at=left_at
+        )
 
     _desk.command(reference, send, as_json=as_json)
 
@@ -235,11 +260,12 @@ def release(
 ) -> None:
     """Give up a part of the held stock; the rest stays held."""
     lines = read_input(lambda: [sourced_line(text) for text in line])
-    _desk.command(
-        reference,
-        lambda hold: hold.release(lines, performed_by=performed_by, reason=reason, release_id=release_id),
-        as_json=as_json,
-    )
+
+    async def send(hold: Hold) -> ReservationState:
+        released = await document_lines(await connect(), lines)
+        return await hold.release(released, performed_by=performed_by, reason=reason, release_id=release_id)
+
+    _desk.command(reference, send, as_json=as_json)
 
 
 @app.command("extend")

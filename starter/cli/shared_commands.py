@@ -175,8 +175,8 @@ def add_delivery(
 
     command.__annotations__ |= {
         "number": number,
-        "fit": Annotated[list[str] | None, typer.Option(*fit[0], metavar="SKU=UNITS", help=fit[1])],
-        "unfit": Annotated[list[str] | None, typer.Option(unfit[0], metavar="SKU=UNITS", help=unfit[1])],
+        "fit": Annotated[list[str] | None, typer.Option(*fit[0], metavar="SKU=UNITS[#LOT]", help=fit[1])],
+        "unfit": Annotated[list[str] | None, typer.Option(unfit[0], metavar="SKU=UNITS[#LOT]", help=unfit[1])],
         "everything": Annotated[bool, typer.Option("--all", help=everything)],
         "receipt_id": Annotated[str if numbered else str | None, typer.Option(receipt[0], help=receipt[1])],
     }

@@ -17,7 +17,7 @@ from starter.cli.context import connect, run
 from starter.cli.files import whole_or_nothing
 from starter.cli.output import err, out
 from starter.cli.products import of_product
-from starter.cli.times import instant_or_none
+from starter.cli.times import TIME_HELP, instant, instant_or_none
 from starter.cli.zones import zone_of
 from stockkeeper.client.excel_files import EXCEL, write_excel
 from stockkeeper.client.ledger import Exported
@@ -86,6 +86,25 @@ def levels(
     _export(lines, file, "levels")
 
 
+@app.command("stock")
+def stock_by_lot(
+    file: File,
+    *,
+    sku: Sku = None,
+    warehouse: options.OnlyWarehouse = None,
+    at: Annotated[str, typer.Option("--at", metavar="TIME", help=f"The instant: {TIME_HELP}")] = "now",
+) -> None:
+    """Export what is on hand, of tracked products by lot, as `import stock` takes it."""
+
+    async def lines(stock: Stockkeeper) -> AsyncIterator[Exported]:
+        as_of = instant(at, "--at", zone=await zone_of(stock, warehouse))
+        found = of_product(stock, sku, lambda named: stock.export_stock(as_of, product=named, warehouse=warehouse))
+        async for line in found:
+            yield Exported([line], 0, 0)
+
+    _export(lines, file, "lines of stock")
+
+
 @app.command("suppliers")
 def suppliers(file: File) -> None:
     """Export suppliers, as `import suppliers` takes them: address, review days, least order value, joint orders."""
@@ -96,6 +115,18 @@ def suppliers(file: File) -> None:
 def product_suppliers(file: File) -> None:
     """Export what suppliers sell, as `import product-suppliers` takes it: costs, price breaks, lead times, packs."""
     _export(lambda stock: stock.export_supply("product-suppliers"), file, "product suppliers")
+
+
+@app.command("units")
+def units(file: File) -> None:
+    """Export packs, as `import units` takes them: product, pack, the base units in it, and the supplier's."""
+    _export(lambda stock: stock.export_supply("units"), file, "packs")
+
+
+@app.command("barcodes")
+def barcodes(file: File) -> None:
+    """Export barcodes, as `import barcodes` takes them: product, pack, and the base units in it."""
+    _export(lambda stock: stock.export_barcodes(), file, "barcodes")
 
 
 def _export(lines: Callable[[Stockkeeper], AsyncIterator[Exported]], file: Path, what: str) -> None:

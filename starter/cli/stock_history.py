@@ -85,10 +85,12 @@ def history(
         )
         return
     where = [] if warehouse else ["warehouse"]
+    by_lot = any(each.movement.lot_number is not None for each in rows)
+    lots = ["lot", "#of lot"] if by_lot else []
     out.print(
         table(
-            ["at", *where, "movement", "#units", "#on hand", "of", "by", "why", "workflow"],
-            [_cells(each, of_all=not warehouse) for each in rows],
+            ["at", *where, "movement", "#units", "#on hand", *lots, "of", "by", "why", "workflow"],
+            [_cells(each, of_all=not warehouse, by_lot=by_lot) for each in rows],
         )
     )
     for line in former(names):
@@ -113,7 +115,7 @@ def _moved_before(movement: Movement, zone: tzinfo) -> str:
     return "" if movement.occurred_at is None else f" (goods moved {to_the_second(movement.occurred_at, zone)})"
 
 
-def _cells(shown: Shown, *, of_all: bool) -> list[str]:
+def _cells(shown: Shown, *, of_all: bool, by_lot: bool) -> list[str]:
     movement = shown.movement
     return [
         to_the_second(movement.created_at, shown.place.zone),
@@ -121,6 +123,7 @@ def _cells(shown: Shown, *, of_all: bool) -> list[str]:
         movement.movement_type,
         f"{movement.quantity:+}",
         str(movement.balance_after),
+        *([printing.text(movement.lot_number), printing.text(movement.lot_balance_after)] if by_lot else []),
         escape(movement.reference_id),
         escape(movement.performed_by),
         escape(movement.reason) + _moved_before(movement, shown.place.zone),

@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 from starter.cli import options, printing
-from starter.cli.context import connect, read_input
-from starter.cli.deliveries import Dock
+from starter.cli.context import connect, read_input, run
+from starter.cli.deliveries import Dock, Due
 from starter.cli.documents import Answer, Desk, Mentioned
-from starter.cli.order_lines import typed_lines
+from starter.cli.order_lines import typed_lines, typed_part
 from starter.cli.output import changed, changed_status, out, table
+from starter.cli.quantities import document_lines
 from starter.cli.shared_commands import add_approve_difference, add_delivery, add_list, add_reasoned, add_show
 from starter.cli.times import instant_or_none, shown
 from starter.cli.zones import moved_at
@@ -21,7 +23,7 @@ from stockkeeper.client.runs import Listed
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.client.transfer import Transfer
 from stockkeeper.contracts.messages import counted
-from stockkeeper.contracts.stock import FoundItems
+from stockkeeper.contracts.stock import FoundItems, InTransit
 from stockkeeper.contracts.transfer_state import TransferState, TransferStatus
 
 app = typer.Typer(no_args_is_help=True, help="Move stock between warehouses: hold, dispatch, receive.")
@@ -81,23 +83,49 @@ def _show(answer: Answer[TransferState], found: FoundItems) -> None:
     in_parts = any(line.dispatched not in (0, line.quantity) for line in state.line_items)
     rows: list[Sequence[str]] = []
     for was, line in zip(before.line_items, state.line_items, strict=True):
+        of_line = partial(printing.units, found, line.product_id)
+        named = ["received", "damaged", "written_off", "returned", "in_transit"]
         rows.append(
             [
                 printing.sku(found, line.product_id),
-                str(line.quantity),
-                *([changed(was.held, line.held), changed(was.dispatched, line.dispatched)] if in_parts else []),
-                changed(was.received, line.received),
-                changed(was.damaged, line.damaged),
-                changed(was.written_off, line.written_off),
-                changed(was.returned, line.returned),
-                changed(was.in_transit, line.in_transit),
+                of_line(line.quantity),
+                *(
+                    changed(of_line(getattr(was, name)), of_line(getattr(line, name)))
+                    for name in [*(["held", "dispatched"] if in_parts else []), *named]
+                ),
             ]
         )
     parts = ["#held", "#sent"] if in_parts else []
     out.print(
         table(["product", "#units", *parts, "#received", "#damaged", "#written off", "#returned", "#in transit"], rows)
     )
+    _print_lots(before, state, found)
     printing.print_afterwards(state.notes, state.notices, found)
+
+
+def _print_lots(before: TransferState, state: TransferState, found: FoundItems) -> None:
+    """Print the lots of tracked products, if there are any."""
+    rows: list[Sequence[str]] = []
+    for was, line in zip(before.line_items, state.line_items, strict=True):
+        had = {lot.lot_number: lot for lot in was.lots}
+        for lot in line.lots:
+            old = had.get(lot.lot_number, lot)
+            rows.append(
+                [
+                    printing.sku(found, line.product_id),
+                    escape(lot.lot_number),
+                    "" if lot.expires_on is None else str(lot.expires_on),
+                    changed(old.held, lot.held),
+                    changed(old.received, lot.received),
+                    changed(old.damaged, lot.damaged),
+                    changed(old.written_off, lot.written_off),
+                    changed(old.returned, lot.returned),
+                    changed(old.in_transit, lot.in_transit),
+                ]
+            )
+    if rows:
+        columns = ["#held", "#received", "#damaged", "#written off", "#returned", "#in transit"]
+        out.print(table(["product", "lot", "expires", *columns], rows))
 
 
 _desk = Desk(
@@ -112,14 +140,17 @@ _desk = Desk(
 _dock = Dock(
     desk=_desk,
     options=("--line", "--damaged"),
-    outstanding=lambda state: [(each.product_id, each.in_transit) for each in state.line_items],
+    outstanding=lambda state: [Due(each.product_id, each.in_transit) for each in state.line_items],
     receipts=lambda state: state.receipts,
     how="give what arrived with --line and --damaged, or everything in transit as fit with --all",
     nothing_left="transfer {}: nothing is in transit",
     warehouse=lambda state: state.to_warehouse_id,
     book=lambda transfer, lines, performed_by, receipt_id, came_at: transfer.receive(
         receipt_id or "",
-        [ArrivalLine(each.product_id, quantity=each.fit, damaged_quantity=each.unfit) for each in lines],
+        [
+            ArrivalLine(each.product_id, quantity=each.fit, damaged_quantity=each.unfit, lot_number=each.lot_number)
+            for each in lines
+        ],
         performed_by=performed_by,
         occurred_at=came_at,
     ),
@@ -145,7 +176,7 @@ def create(
     async def make(stock: Stockkeeper) -> Transfer:
         return await stock.create_transfer(
             transfer_number,
-            wanted,
+            await document_lines(stock, wanted),
             from_warehouse_id=source,
             to_warehouse_id=destination,
             requested_by=performed_by,
@@ -178,7 +209,9 @@ add_show(app, "Show a transfer: units received and missing, notices, and refused
 @app.command("dispatch")
 def dispatch(
     transfer_number: Number,
-    line: Annotated[list[str] | None, options.given_lines("Only these; else all that are held.")] = None,
+    line: Annotated[
+        list[str] | None, options.given_lines("Only these; else all that are held.", "SKU=UNITS[#LOT]")
+    ] = None,
     *,
     dispatch_id: Annotated[str | None, options.own_number("departure", "leaves")] = None,
     occurred_at: options.OccurredAt = None,
@@ -186,14 +219,15 @@ def dispatch(
     as_json: options.AsJson = False,
 ) -> None:
     """Let goods leave the source: all that are held, or some; the rest stays held."""
-    wanted = read_input(lambda: typed_lines(line, None) if line else None)
+    wanted = read_input(lambda: typed_part(line) if line else None)
     read_input(lambda: instant_or_none(occurred_at, "--occurred-at"))
 
     async def send(transfer: Transfer) -> TransferState:
         left_at = (
             await moved_at(occurred_at, await connect(), [transfer.state.from_warehouse_id]) if occurred_at else None
         )
-        return await transfer.dispatch(wanted, performed_by=performed_by, dispatch_id=dispatch_id, occurred_at=left_at)
+        leaving = None if wanted is None else await document_lines(await connect(), wanted)
+        return await transfer.dispatch(leaving, performed_by=performed_by, dispatch_id=dispatch_id, occurred_at=left_at)
 
     _desk.command(transfer_number, send, as_json=as_json)
 
@@ -204,8 +238,8 @@ add_delivery(
     "Receive a delivery: units that are fit enter the destination's stock.",
     Number,
     _dock,
-    fit=(("--line",), "Units that are fit."),
-    unfit=("--damaged", "Units on top that are damaged."),
+    fit=(("--line",), "Units that are fit; of a lot SKU=UNITS#LOT."),
+    unfit=("--damaged", "Units on top that are damaged; of a lot SKU=UNITS#LOT."),
     everything="All units in transit have come, and are fit.",
     receipt=("--receipt-id", "The delivery's number: the same one is booked only once."),
 )
@@ -219,7 +253,9 @@ add_approve_difference(
 @app.command("write-off")
 def write_off(
     transfer_number: Number,
-    line: Annotated[list[str] | None, options.given_lines("Only these; else all in transit.")] = None,
+    line: Annotated[
+        list[str] | None, options.given_lines("Only these; else all in transit.", "SKU=UNITS[#LOT]")
+    ] = None,
     *,
     write_off_id: Annotated[
         str | None, typer.Option(help="The write-off's number: the same one is booked only once.")
@@ -229,12 +265,13 @@ def write_off(
     as_json: options.AsJson = False,
 ) -> None:
     """Give up units in transit: all of them, or some; the rest stays in transit."""
-    lost = read_input(lambda: typed_lines(line, None) if line else None)
-    _desk.command(
-        transfer_number,
-        lambda transfer: transfer.write_off(lost, performed_by=performed_by, reason=reason, write_off_id=write_off_id),
-        as_json=as_json,
-    )
+    lost = read_input(lambda: typed_part(line) if line else None)
+
+    async def send(transfer: Transfer) -> TransferState:
+        given_up = None if lost is None else await document_lines(await connect(), lost)
+        return await transfer.write_off(given_up, performed_by=performed_by, reason=reason, write_off_id=write_off_id)
+
+    _desk.command(transfer_number, send, as_json=as_json)
 
 
 add_reasoned(
@@ -259,17 +296,23 @@ def in_transit(
     as_json: options.AsJson = False,
 ) -> None:
     """List units between warehouses, by product, source and destination."""
+
+    async def work() -> tuple[list[InTransit], FoundItems]:
+        stock = await connect()
+        asked = stock.in_transit(product=product, from_warehouse=source, to_warehouse=destination)
+        rows = await printing.first_of(asked, limit)
+        return rows, await printing.units_found(stock, (each.product_id for each in rows), as_json=as_json)
+
+    rows, found = run(work())
     printing.print_rows(
-        printing.ask_for(
-            lambda stock: stock.in_transit(product=product, from_warehouse=source, to_warehouse=destination), limit
-        ),
+        rows,
         ["sku", "product", "from", "to", "#in transit", "#transfers", "left", "due"],
         lambda each: [
             escape(each.sku),
             escape(each.name),
             escape(each.from_warehouse),
             escape(each.to_warehouse),
-            str(each.quantity),
+            printing.units(found, each.product_id, each.quantity),
             str(each.transfers),
             shown(each.dispatched_at),
             _due(each.due_at),

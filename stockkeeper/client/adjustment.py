@@ -8,7 +8,7 @@ from typing import Any
 
 from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status
 from stockkeeper.client.inbox import InboxItem
-from stockkeeper.client.lines import Line, Named
+from stockkeeper.client.lines import Line, Named, ShelfLine
 from stockkeeper.client.runs import Listed, awaiting
 from stockkeeper.contracts import adjustment
 from stockkeeper.contracts.adjustment import AdjustmentRequest, AdjustmentState, AdjustmentStatus, is_same_person
@@ -105,7 +105,7 @@ class Adjustments(Part):
     async def adjust(
         self,
         adjustment_number: str,
-        lines: Sequence[Line],
+        lines: Sequence[Line | ShelfLine],
         *,
         warehouse_id: Named,
         reason: str,

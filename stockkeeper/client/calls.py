@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from datetime import timedelta
@@ -64,6 +65,8 @@ _PAUSED = "Workflow is paused"
 _PAUSED_TO_THE_SDK = "is not a valid WorkflowExecutionStatus"
 # Temporal's words for the eleventh update of a run that has answered none of ten; the SDK has tried it again by then.
 _IN_FLIGHT = "concurrent in-flight updates"
+# The SDK's words for an activity that the worker doesn't know; a list of all that it does know comes behind them.
+_NOT_KNOWN = re.compile(r"^Activity function (\w+) .*is not registered on this worker")
 # Temporal's words for an update that no worker had seen when the run ended.
 _ENDED_MEANWHILE = "aborted by closing workflow"
 
@@ -147,6 +150,9 @@ def _without_an_answer(error: BaseException, what: str, if_lost: str | None) -> 
                 return Unreachable(_unknown(what, why, if_lost))
             case TerminatedError() | CancelledError():
                 return Interrupted(_unknown(what, "its run was ended by an operator", if_lost))
+            case ApplicationError() if unknown := _NOT_KNOWN.match(cause.message):
+                why = f"a worker is older than this client, and doesn't know {unknown[1]}; all workers need its version"
+                return Unreachable(_unknown(what, why, if_lost))
             case ApplicationError():
                 why = f"a worker failed: {cause.type}: {_first_line(cause.message)}"
                 return StockkeeperError(_unknown(what, why, if_lost))

@@ -29,6 +29,7 @@ from stockkeeper.contracts.policies import TASK_QUEUE
 
 if TYPE_CHECKING:
     from stockkeeper.client.databases import Databases
+    from stockkeeper.client.event_waiters import Waiters
 
 R = TypeVar("R")
 
@@ -72,6 +73,7 @@ class Connection:
         answer_within: How long each call waits for its answer before it raises `Unreachable`.
         standalone_activities: Whether the server runs standalone activities; None until the first question.
         databases: The databases behind it, if there are several; None: one (`stockkeeper.client.databases`).
+        waiters: Those who wait for events by it; None: nobody has yet (`stockkeeper.client.event_waiters`).
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Connection:
         self.answer_within = answer_within
         self.standalone_activities: bool | None = None
         self.databases: Databases | None = None
+        self.waiters: Waiters | None = None
 
     def at(self, queue: str) -> "Connection":
         """The same, to the one database whose workers listen on this task queue."""

@@ -20,7 +20,7 @@ from stockkeeper.contracts.import_file import (
     encode_row,
     pack_rows,
 )
-from stockkeeper.contracts.import_rows import COLUMNS, PRODUCT, BadRow, Columns, read_rows, refusal
+from stockkeeper.contracts.import_rows import COLUMNS, MEASURED, PRODUCT, BadRow, Columns, read_rows, refusal
 
 _ROWS_AT_ONCE = 1_000
 _BAD_ROWS_KEPT = 10_000
@@ -162,7 +162,7 @@ def _style(layout: Layout, table: TableFile) -> NumberStyle:
 
 def _checked(kind: ImportKind, layout: Layout, style: NumberStyle, chunk: list[NumberedRow]) -> list[BadRow]:
     """The bad rows of a chunk, by line. Its numbers are rewritten as the contract has them."""
-    misread = _rewritten(layout, style, chunk)
+    misread = _rewritten(layout, style, chunk, has_units=kind in MEASURED)
     found = [
         BadRow(line, None, f"has {len(cells)} cells, the header has {layout.width}")
         for line, cells in chunk
@@ -174,15 +174,17 @@ def _checked(kind: ImportKind, layout: Layout, style: NumberStyle, chunk: list[N
 
 
 def _rewritten(
-    layout: Layout, style: NumberStyle, chunk: Sequence[NumberedRow]
+    layout: Layout, style: NumberStyle, chunk: Sequence[NumberedRow], *, has_units: bool
 ) -> dict[tuple[int, str | None], BadRow]:
     """Rewrite the numbers of rows as the contract has them; those that can't be are bad rows, by line and column."""
     places = number_columns(layout.columns)
+    unit = layout.columns.index("unit") if has_units and "unit" in layout.columns else None
     misread: dict[tuple[int, str | None], BadRow] = {}
     for line, cells in chunk:
         for place, name in places.items():
             if not isinstance(cells, Misshapen) and cells[place]:
-                read = style.read(line, name, cells[place])
+                is_measured = unit is not None and bool(cells[unit].strip())
+                read = style.read(line, name, cells[place], is_measured=is_measured)
                 if isinstance(read, BadRow):
                     misread[line, name] = read
                 else:
@@ -231,5 +233,5 @@ def read_lines(path: Path, *, needed: Sequence[str], more: Sequence[str], descri
     ]
     if not rows:
         raise refusal([BadRow(HEADER_LINE, None, _NO_ROWS)], 1)
-    bad = list(_rewritten(layout, style, rows).values())
+    bad = list(_rewritten(layout, style, rows, has_units=True).values())
     return Lines(layout.columns, rows, bad, [*table.notes, *layout.told()])

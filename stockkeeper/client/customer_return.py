@@ -6,7 +6,7 @@ from datetime import datetime
 from stockkeeper.client.difference import WithDifference
 from stockkeeper.client.document import Finding, Listing, Number, Part
 from stockkeeper.client.inbox import InboxItem, listed_item
-from stockkeeper.client.lines import InspectionLine, Line, Named
+from stockkeeper.client.lines import InspectionLine, Line, Named, ShelfLine
 from stockkeeper.contracts import customer_return
 from stockkeeper.contracts.customer_return import ReturnActivities, ReturnRequest, ReturnState, ReturnStatus
 
@@ -28,14 +28,15 @@ class CustomerReturn(WithDifference[ReturnState]):
         """Book an inspection; fit units go back into stock.
 
         Args:
-            lines: Units of each product: restocked, and scrapped on top.
+            lines: Units of each product, and of a tracked one of each lot: restocked, and scrapped on top.
             performed_by: The inspector.
             inspection_id: The inspection's number. With one, the call may be repeated after a lost answer, and the
                 goods are booked once; one without that is sent again is another inspection.
             occurred_at: When the goods came back, if that was before now.
 
         Raises:
-            InvalidRequest: A product isn't on the return, or more came than is expected. Nothing is booked.
+            InvalidRequest: A product isn't on the return, more came than is expected, or a lot is missing, isn't
+                wanted, or isn't as it is known. Nothing is booked.
             InvalidState: Nothing is expected any more.
             OperationConflict: The inspection's number was used for other quantities.
             Unreachable: No answer in time.
@@ -67,7 +68,10 @@ class CustomerReturn(WithDifference[ReturnState]):
 
     @staticmethod
     def _contents(document: ReturnRequest | ReturnState) -> object:
-        lines = [(line.product_id, line.quantity) for line in document.lines]
+        lines = [
+            (line.product_id, line.quantity, line.lot_number, line.expires_on, line.best_before, line.made_on)
+            for line in document.lines
+        ]
         return document.warehouse_id, document.reference_id, lines
 
 
@@ -86,7 +90,7 @@ class CustomerReturns(Part):
     async def create_return(
         self,
         return_number: str,
-        lines: Sequence[Line],
+        lines: Sequence[Line | ShelfLine],
         *,
         warehouse_id: Named,
         reference_id: str,
@@ -99,7 +103,7 @@ class CustomerReturns(Part):
 
         Args:
             return_number: The return's number.
-            lines: Units of a product. The same product on two lines counts together.
+            lines: Units of a product. The same product on two lines counts together. `ShelfLine`: of this lot.
             warehouse_id: The warehouse they come back to.
             reference_id: The number of the order they were sold under.
             performed_by: The person or service that asks.

@@ -23,8 +23,10 @@ from stockkeeper.contracts.cycle_count import (
     Record,
     RootCause,
     is_same_person,
+    products_of,
 )
 from stockkeeper.contracts.cycle_count_plan import CycleCountPlanRequest, CycleCountPlanState
+from stockkeeper.contracts.lot import product_and_lot
 from stockkeeper.contracts.messages import counted
 from stockkeeper.contracts.question import SHOW_ACCURACY, SHOW_VARIANCES
 
@@ -36,7 +38,16 @@ class CycleCount(Document[CycleCountState]):
     count_number = Number()
 
     async def record(
-        self, product_id: Named, counted_quantity: int, *, performed_by: str, root_cause: RootCause | None = None
+        self,
+        product_id: Named,
+        counted_quantity: int,
+        *,
+        performed_by: str,
+        root_cause: RootCause | None = None,
+        lot_number: str | None = None,
+        expires_on: date | None = None,
+        best_before: date | None = None,
+        made_on: date | None = None,
     ) -> CycleCountState:
         """Record the units on the shelf. Call it at once: it compares with the stock of this moment.
 
@@ -48,9 +59,15 @@ class CycleCount(Document[CycleCountState]):
             counted_quantity: Units on the shelf; 0 for none.
             performed_by: The counter. A second count has to come from another person.
             root_cause: Why stock was wrong, if known.
+            lot_number: Of a tracked product the lot that was counted, or the serial number. One that isn't on the list
+                is added to it. Of a product of which the list has no lot, 0 without a lot says that none is there.
+            expires_on: The last day on which it may be used, as it is printed; needed of a lot that is new.
+            best_before: The last day of its best quality.
+            made_on: The day on which it was made.
 
         Raises:
-            InvalidRequest: The product isn't on the count.
+            InvalidRequest: The product isn't on the count; a lot isn't named of a product that is tracked, or is named
+                of another one; or it is known with other days.
             InvalidState: The line is posted already, or was cancelled.
             NotPermitted: The same person has counted it before.
             Unreachable: No answer in time.
@@ -61,32 +78,48 @@ class CycleCount(Document[CycleCountState]):
             product_id=product_id,
             counted_quantity=counted_quantity,
             root_cause=root_cause,
+            lot_number=lot_number,
+            expires_on=expires_on,
+            best_before=best_before,
+            made_on=made_on,
         )
         record_id = _record_id(message)
         return await self._command(
             cycle_count.RECORD,
             message.model_copy(update={"record_id": record_id}),
-            lambda last: _is_recorded(self._line(last, message.product_id), message),
+            lambda last: _is_recorded(self._line(last, message.product_id, message.lot_number), message),
             Numbered(record_id, CycleCountActivities.record_count),
         )
 
-    async def approve_variance(self, product_id: Named, *, approver: str, root_cause: RootCause) -> CycleCountState:
+    async def approve_variance(
+        self, product_id: Named, *, approver: str, root_cause: RootCause, lot_number: str | None = None
+    ) -> CycleCountState:
         """Approve a count that is beyond tolerance. A second approval by the same person changes nothing.
 
+        Args:
+            product_id: The product.
+            approver: A person whose count it isn't.
+            root_cause: Why stock was wrong.
+            lot_number: Of a tracked product, the lot or the serial number whose count it is.
+
         Raises:
-            InvalidRequest: The product isn't on the count.
+            InvalidRequest: The product or the lot isn't on the count.
             InvalidState: The line doesn't wait for approval.
             NotPermitted: The approver has counted it.
             InsufficientStock: The missing units have left stock since: it has to be counted again.
             Unreachable: No answer in time.
         """
         message = await self._message(
-            cycle_count.APPROVE_VARIANCE, approver=approver, product_id=product_id, root_cause=root_cause
+            cycle_count.APPROVE_VARIANCE,
+            approver=approver,
+            product_id=product_id,
+            root_cause=root_cause,
+            lot_number=lot_number,
         )
         return await self._command(
             cycle_count.APPROVE_VARIANCE,
             message,
-            lambda last: _is_approved(self._line(last, message.product_id), message),
+            lambda last: _is_approved(self._line(last, message.product_id, message.lot_number), message),
         )
 
     async def cancel(self, *, performed_by: str, reason: str) -> CycleCountState:
@@ -102,17 +135,18 @@ class CycleCount(Document[CycleCountState]):
 
     def __repr__(self) -> str:
         """Number, status, and how many products are counted: units stay unknown to counters."""
-        return f"<CycleCount {self.name} {self.state.status}: {counted(len(self.state.lines), 'product')}>"
+        return f"<CycleCount {self.name} {self.state.status}: {counted(len(products_of(self.state.lines)), 'product')}>"
 
     @staticmethod
-    def _line(state: CycleCountState, product_id: int) -> CountLineState | None:
-        return next((line for line in state.lines if line.product_id == product_id), None)
+    def _line(state: CycleCountState, product_id: int, lot_number: str | None) -> CountLineState | None:
+        key = product_id, lot_number
+        return next((line for line in state.lines if (line.product_id, line.lot_number) == key), None)
 
     @staticmethod
     def _contents(document: CycleCountRequest | CycleCountState) -> object:
         if isinstance(document, CycleCountRequest):
             return document.warehouse_id, document.product_ids
-        return document.warehouse_id, [line.product_id for line in document.lines]
+        return document.warehouse_id, products_of(document.lines)
 
 
 def _record_id(message: Record) -> str:
@@ -205,7 +239,7 @@ class CycleCounts(Part):
                 kind="count",
                 number=each.count_number,
                 waits_for="a second count or an approval",
-                about=each.sku,
+                about=product_and_lot(each.sku, each.lot_number),
                 where=(each.warehouse,),
                 requested_by=each.counted_by,
                 since=each.counted_at,

@@ -36,10 +36,13 @@ from stockkeeper.contracts.messages import Message, Page
 from stockkeeper.contracts.operation import FindOperation, OperationFound
 from stockkeeper.contracts.processes import DOCUMENTS
 from stockkeeper.contracts.question import (
+    EXPORT_BARCODES,
     EXPORT_SUPPLY,
     FIND_ITEMS,
     FIND_TERMS,
+    FORGET_BARCODE,
     LIST_DOCUMENTS,
+    READ_SCAN,
     RENAME_PRODUCT,
     SHOW_DOCUMENT,
     SHOW_FINDINGS,
@@ -50,6 +53,7 @@ from stockkeeper.contracts.question import (
     PagedQuestion,
     Question,
 )
+from stockkeeper.contracts.recall import RecallRequest
 from stockkeeper.contracts.settings import queues_of
 from stockkeeper.contracts.stock import InTransit
 from stockkeeper.contracts.transfer_state import TransferRequest
@@ -70,10 +74,20 @@ _FOLLOWS_EVERY = 0.5
 _NEXT_AFTER = 0.5
 """Seconds after which what every database knows is asked of the next one as well. A healthy one needs hundredths."""
 
-_OF_THE_CATALOGUE = frozenset(each.name for each in (FIND_ITEMS, FIND_TERMS, SHOW_PRODUCT, EXPORT_SUPPLY, SHOW_HOMES))
+_OF_THE_CATALOGUE = frozenset(
+    each.name for each in (FIND_ITEMS, FIND_TERMS, SHOW_PRODUCT, EXPORT_SUPPLY, SHOW_HOMES, READ_SCAN, EXPORT_BARCODES)
+)
 """Questions that every database answers alike."""
+_CHANGES_OF_THE_CATALOGUE = frozenset({RENAME_PRODUCT.name, FORGET_BARCODE.name})
 _CATALOGUE_KINDS = frozenset(
-    {ImportKind.PRODUCTS, ImportKind.WAREHOUSES, ImportKind.SUPPLIERS, ImportKind.PRODUCT_SUPPLIERS}
+    {
+        ImportKind.PRODUCTS,
+        ImportKind.WAREHOUSES,
+        ImportKind.SUPPLIERS,
+        ImportKind.PRODUCT_SUPPLIERS,
+        ImportKind.BARCODES,
+        ImportKind.UNITS,
+    }
 )
 _PLACES: Mapping[str, Callable[[Any], Any]] = {
     LIST_DOCUMENTS.name: lambda document: document.created_at,
@@ -209,7 +223,7 @@ class Databases:
         """Ask the database that knows: see `stockkeeper.client.questions.ask`."""
         if question.name in _OF_THE_CATALOGUE:
             return await self._ask_any(question, asked, prefix)
-        if question.name == RENAME_PRODUCT.name or getattr(asked, "kind", None) in _CATALOGUE_KINDS:
+        if question.name in _CHANGES_OF_THE_CATALOGUE or getattr(asked, "kind", None) in _CATALOGUE_KINDS:
             return await ask(self._at[self.queues[0]], question, asked, prefix=prefix)
         workflow_id = _workflow_of(asked)
         if isinstance(asked, FindOperation) and _is_transfer(workflow_id):
@@ -325,6 +339,9 @@ class Databases:
         if any("warehouse_id" in type(line).model_fields and line.warehouse_id is None for line in lines):
             raise InvalidRequest("warehouse_id: with several databases each line names its warehouse")
         if getattr(request, "kind", None) in _CATALOGUE_KINDS:
+            return self.queues[0]
+        if isinstance(request, RecallRequest):
+            # Its run blocks the lot in all of them.
             return self.queues[0]
         if isinstance(request, TransferRequest):
             # Its destination may be kept elsewhere: its run tells that database.

@@ -17,6 +17,9 @@ WHOLE = frozenset(
 )
 """Columns of whole numbers."""
 
+COUNTED = frozenset({"minimum_order_quantity", "pack_size", "quantity", "expected_quantity", "qty"})
+"""Those of them that a unit beside them may count."""
+
 DECIMAL = frozenset(
     {
         *("unit_cost", "unit_price", "weight_kg", "capacity_sqft", "lead_time_days", "lead_time_deviation_days"),
@@ -58,12 +61,22 @@ class NumberStyle:
         if found and not _GROUPED.fullmatch(cell.strip()):
             self.first.setdefault(found[2], line)
 
-    def read(self, line: int, column: str, cell: str) -> str | BadRow:
-        """A number as the contract has it, ``12.50``; or the bad row. What is no number stays as it is."""
+    def read(self, line: int, column: str, cell: str, *, is_measured: bool = False) -> str | BadRow:
+        """A number as the contract has it, ``12.50``; or the bad row. What is no number stays as it is.
+
+        Args:
+            line: The line.
+            column: The column's name.
+            cell: The cell.
+            is_measured: Whether the row says in which unit it is: 1.25 kg are whole grams.
+        """
         text = cell.strip()
         if _GROUPED_FOR_CERTAIN.fullmatch(text):
             return BadRow(line, column, f"{text} has a thousands separator; write {self._plain(text)}")
-        if column in WHOLE:
+        if is_measured and column in COUNTED:
+            if (nothing_behind := _NOTHING_BEHIND.fullmatch(text)) and not _GROUPED.fullmatch(text):
+                return nothing_behind[1]
+        elif column in WHOLE:
             return self._whole(line, column, text)
         found = _ONE_MARK.fullmatch(text)
         if not found:

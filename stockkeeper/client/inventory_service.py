@@ -146,6 +146,7 @@ async def _reserve(stock: Stockkeeper, request: ReservationRequest) -> Hold:
         wait_minutes=request.wait_minutes,
         at_once=True,
         not_after=request.not_after,
+        minimum_days_left=request.minimum_days_left,
     )
 
 

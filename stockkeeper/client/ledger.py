@@ -13,16 +13,22 @@ from stockkeeper.contracts.csv_cells import csv_line
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.ledger import (
     EFFECTIVE_COLUMN,
+    LOT_COLUMN,
     MOVEMENT_COLUMNS,
     Course,
     ExportMovements,
     LevelThen,
+    LotThen,
     Movement,
     ShowCourse,
     ShowHistory,
+    ShowLotsAt,
     ShowStockAt,
 )
-from stockkeeper.contracts.question import EXPORT_MOVEMENTS, SHOW_COURSE, SHOW_HISTORY, SHOW_STOCK_AT
+from stockkeeper.contracts.question import EXPORT_MOVEMENTS, SHOW_COURSE, SHOW_HISTORY, SHOW_LOTS_AT, SHOW_STOCK_AT
+
+STOCK_COLUMNS = ("sku", "warehouse", "quantity", "lot_number", "expires_on")
+"""Columns of a file of stock, as an import takes it."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,27 @@ class Ledger(StockNow):
         asked = await with_names(self.connection, ShowStockAt, as_of=as_of, product=product, warehouse=warehouse)
         async for level in pages(self.connection, SHOW_STOCK_AT, asked):
             yield level
+
+    async def lots_at(
+        self, as_of: datetime, *, product: Named | None = None, warehouse: Named | None = None
+    ) -> AsyncIterator[LotThen]:
+        """The same by lot: of tracked products a line for each lot, of others one for each item.
+
+        Lots and items of which nothing was there are left out.
+
+        Args:
+            as_of: The instant, with its offset from UTC; not in the future.
+            product: Only this product.
+            warehouse: Only this warehouse.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse: Nothing has that name or id.
+            InvalidRequest: The instant is yet to come, or an import has been writing since before it.
+            Unreachable: No worker answers.
+        """
+        asked = await with_names(self.connection, ShowLotsAt, as_of=as_of, product=product, warehouse=warehouse)
+        async for lot in pages(self.connection, SHOW_LOTS_AT, asked):
+            yield lot
 
     async def history(
         self, product: Named, warehouse: Named, *, since: datetime | None = None, until: datetime | None = None
@@ -113,13 +140,13 @@ class Ledger(StockNow):
         """The ledger as lines of CSV, in the order in which it was written; page by page, of any length.
 
         It ends with the last movement that was there at the beginning. With ``effective_time`` each line has when the
-        goods moved as well, in a last column.
+        goods moved as well, in a column of its own; the last column is the lot.
 
         Raises:
             UnknownProduct, UnknownWarehouse: Nothing has that name or id.
             Unreachable: No worker answers.
         """
-        head = [",".join([*MOVEMENT_COLUMNS, *([EFFECTIVE_COLUMN] if effective_time else [])])]
+        head = [",".join([*MOVEMENT_COLUMNS, *([EFFECTIVE_COLUMN] if effective_time else []), LOT_COLUMN])]
         asked = await with_names(
             self.connection,
             ExportMovements,
@@ -168,3 +195,26 @@ class Ledger(StockNow):
         while level is not None:
             yield csv_line(layout.cells(level))
             level = await anext(found, None)
+
+    async def export_stock(
+        self, as_of: datetime, *, product: Named | None = None, warehouse: Named | None = None
+    ) -> AsyncIterator[str]:
+        """Units on hand at an instant as lines of CSV that an import of ``stock`` takes: of tracked products by lot.
+
+        Args:
+            as_of: The instant, with its offset from UTC; not in the future.
+            product: Only this product.
+            warehouse: Only this warehouse.
+
+        Raises:
+            UnknownProduct, UnknownWarehouse: Nothing has that name or id.
+            InvalidRequest: The instant is yet to come, or an import has been writing since before it.
+            Unreachable: No worker answers.
+        """
+        found = self.lots_at(as_of, product=product, warehouse=warehouse)
+        lot = await anext(found, None)
+        yield csv_line(STOCK_COLUMNS)
+        while lot is not None:
+            day = None if lot.expires_on is None else lot.expires_on.isoformat()
+            yield csv_line((lot.sku, lot.warehouse, lot.quantity_on_hand, lot.lot_number, day))
+            lot = await anext(found, None)

@@ -4,7 +4,9 @@ Units are whole numbers. They are checked when the document is sent, by the rule
 is an `InvalidRequest` whose message names the line and the field.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 
 Named = int | str
@@ -12,17 +14,63 @@ Named = int | str
 
 
 @dataclass(frozen=True)
+class LotLine:
+    """Units of one lot.
+
+    Attributes:
+        lot_number: The lot, or the serial number.
+        quantity: Units.
+    """
+
+    lot_number: str
+    quantity: int = field(kw_only=True)
+
+
+@dataclass(frozen=True)
 class Line:
-    """Units of a product: to reserve, ship, transfer, take back or adjust.
+    """Units of a product: to reserve, ship, transfer, take back or adjust (lots: `ShelfLine`).
 
     Attributes:
         product_id: The product.
         warehouse_id: The warehouse, for a reservation; elsewhere the document has it.
         quantity: Units; negative only where an adjustment takes off.
+        lots: Where units of a tracked product leave, or are lost: their lots; None: those that are held, or the only
+            one in transit.
     """
 
     product_id: Named
     warehouse_id: Named | None = None
+    quantity: int = field(kw_only=True)
+    lots: Sequence[LotLine] | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfLot:
+    """What a line says of the lot of its units: of a tracked product, and of no other one.
+
+    Attributes:
+        lot_number: The lot, or the serial number.
+        expires_on: The last day on which it may be used; None: it is known already, or the lot doesn't expire.
+        best_before: The last day of its best quality.
+        made_on: The day on which it was made.
+    """
+
+    lot_number: str | None = None
+    expires_on: date | None = None
+    best_before: date | None = None
+    made_on: date | None = None
+
+
+@dataclass(frozen=True)
+class ShelfLine(OfLot):
+    """Units of a product that an adjustment puts in or takes off, that go back to a supplier or come from a customer.
+
+    Attributes:
+        product_id: The product.
+        quantity: Units; of an adjustment positive in, negative out.
+    """
+
+    product_id: Named
     quantity: int = field(kw_only=True)
 
 
@@ -50,10 +98,14 @@ class _ReceivedLine:
     Attributes:
         product_id: The product.
         quantity: Units that enter stock.
+        lot_number: Of a tracked product: the lot, or the serial number, of all of its units.
+        expires_on: The last day on which that lot may be used; None: it is known, or the lot doesn't expire.
     """
 
     product_id: Named
     quantity: int = field(kw_only=True)
+    lot_number: str | None = field(default=None, kw_only=True)
+    expires_on: date | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -79,8 +131,10 @@ class ArrivalLine(_ReceivedLine):
 
 
 @dataclass(frozen=True)
-class InspectionLine:
-    """Units of a product that a customer sent back, after inspection.
+class InspectionLine(OfLot):
+    """Units of a product that a customer sent back, after inspection; of a tracked one all of one lot.
+
+    Restocked units name their lot; scrapped ones as well, unless it can't be read any more.
 
     Attributes:
         product_id: The product.

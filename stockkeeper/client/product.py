@@ -29,7 +29,7 @@ class Products(Part):
         )
 
     async def product_names(self, product: Named) -> ProductNames:
-        """The SKU of a product, and those that it had.
+        """The SKU of a product, those that it had, and its barcodes.
 
         Raises:
             UnknownProduct: Nothing has that SKU or id.

@@ -9,7 +9,7 @@ from typing import Any
 from stockkeeper.client.difference import WithDifference
 from stockkeeper.client.document import Finding, Listing, Number, Part
 from stockkeeper.client.inbox import InboxItem, overdue
-from stockkeeper.client.lines import DeliveryLine, Line, Named, OrderLine
+from stockkeeper.client.lines import DeliveryLine, Line, Named, OrderLine, ShelfLine
 from stockkeeper.client.runs import Listed, awaiting
 from stockkeeper.contracts import purchase_order, purchase_order_state
 from stockkeeper.contracts.messages import Message, amount
@@ -184,7 +184,7 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
     async def return_goods(
         self,
         return_id: str,
-        lines: Sequence[Line],
+        lines: Sequence[Line | ShelfLine],
         *,
         performed_by: str,
         reason: str,

@@ -5,6 +5,7 @@ A long answer comes page by page.
 
 import uuid
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -14,7 +15,6 @@ from stockkeeper.client.calls import MAY_BE_DONE, answer
 from stockkeeper.client.connection import Connection
 from stockkeeper.client.tracing import span
 from stockkeeper.contracts.messages import Page, Step
-from stockkeeper.contracts.policies import READ
 from stockkeeper.contracts.question import (
     FIND_ITEMS,
     WORKFLOW_TYPE,
@@ -31,7 +31,14 @@ P = TypeVar("P", bound=Page)
 R = TypeVar("R")
 
 
-async def ask(connection: Connection, question: Question[Q, A], asked: Q, *, prefix: str = "question") -> A:
+async def ask(
+    connection: Connection,
+    question: Question[Q, A],
+    asked: Q,
+    *,
+    prefix: str = "question",
+    within: timedelta | None = None,
+) -> A:
     """Ask one question, or make a small change that has an operation id of its own.
 
     The connection remembers whether its server runs standalone activities; the first question finds out.
@@ -41,6 +48,7 @@ async def ask(connection: Connection, question: Question[Q, A], asked: Q, *, pre
         question: Which question.
         asked: Its fields, checked.
         prefix: How the standalone activity's id begins.
+        within: How long to wait for the answer of one database; None: as long as for any.
 
     Raises:
         DomainError: The question was refused.
@@ -49,16 +57,16 @@ async def ask(connection: Connection, question: Question[Q, A], asked: Q, *, pre
     if connection.databases is not None:
         return await connection.databases.ask(question, asked, prefix)
     with span(question.name):
-        return await _answer_to(connection, question, asked, prefix)
+        return await _answer_to(connection, question, asked, prefix, within or connection.answer_within)
 
 
-async def _answer_to(connection: Connection, question: Question[Q, A], asked: Q, prefix: str) -> A:
+async def _answer_to(connection: Connection, question: Question[Q, A], asked: Q, prefix: str, within: timedelta) -> A:
     if_lost = None
     if issubclass(question.model, Step):
         # It changes something: if the database is away by now, nothing was sent, and that is certain.
         await require_database(connection)
         if_lost = MAY_BE_DONE
-    async with answer("stock", connection.answer_within, if_lost=if_lost):
+    async with answer("stock", within, if_lost=if_lost):
         if connection.standalone_activities is not False:
             try:
                 found = await _ask_by_activity(connection, question, asked, prefix)
@@ -77,9 +85,9 @@ async def _ask_by_activity(connection: Connection, question: Question[Q, A], ask
         question.name,
         asked,
         id=f"{prefix}-{uuid.uuid4()}",
-        task_queue=connection.task_queue,
+        task_queue=question.queue(connection.task_queue),
         result_type=question.answer,
-        **READ,
+        **question.policy,
     )
     return question.answer.model_validate(found)
 
@@ -91,7 +99,7 @@ async def _ask_by_workflow(connection: Connection, question: Question[Q, A], ask
         id=workflow_id(str(uuid.uuid4())),
         task_queue=connection.task_queue,
         result_type=question.answer,
-        execution_timeout=READ["schedule_to_close_timeout"] * 2,
+        execution_timeout=question.policy["schedule_to_close_timeout"] * 2,
         static_summary=question.name.replace("_", " "),
     )
     return question.answer.model_validate(found)

@@ -11,6 +11,7 @@ from stockkeeper.client.calls import Interrupted, answer, checked
 from stockkeeper.client.connection import Connection
 from stockkeeper.client.databases import parts_by_database
 from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status
+from stockkeeper.client.event_waiters import ENDS_OF_HOLDS, look_patiently, waiters_of
 from stockkeeper.client.lines import Line
 from stockkeeper.client.names import Names, with_ids, with_names
 from stockkeeper.client.operations import Numbered
@@ -230,6 +231,24 @@ class Hold(Document[ReservationState]):
             raise self.process.refusal(state.status, "reserve", self.name)
         return state
 
+    async def ended(self) -> ReservationState:
+        """Wait for the end of the hold, and answer with its state: shipped, released, expired, or never held.
+
+        All who wait in one client share one question to a worker: a thousand holds cost no more than one. While nobody
+        answers, it waits on.
+
+        Raises:
+            NotFound: There is no such hold.
+            Unreachable: No worker answers at first.
+        """
+        about = f"order/{self.name}"
+        async with waiters_of(self._connection).waiter(ENDS_OF_HOLDS, about) as waiter:
+            state = await self.refresh()
+            while not self.process.is_over(state.status):
+                await waiter.called()
+                state = await look_patiently(self.refresh)
+        return state
+
     def _deadline(self) -> datetime | None:
         if self.state.status is ReservationStatus.WAITING:
             return self.state.waiting_until
@@ -328,6 +347,7 @@ class Reservations(Part):
         wait_minutes: float = 0,
         at_once: bool = False,
         not_after: datetime | Literal["answer"] | None = "answer",
+        minimum_days_left: int | None = None,
     ) -> Hold:
         """Hold all of these lines until the deadline, or none of them; or wait for stock that is short.
 
@@ -351,6 +371,8 @@ class Reservations(Part):
             not_after: The order isn't held later than this. ``"answer"``: for as long as this call waits for its
                 answer, so that a shopper who has gone leaves no hold; this machine's clock has to be right. None:
                 however late.
+            minimum_days_left: Days that each unit of a tracked product must have left until it expires. None: what the
+                product asks for.
 
         Raises:
             InsufficientStock: With the numbers of every item that is short, at the end of the wait if there is one.
@@ -369,7 +391,9 @@ class Reservations(Part):
         if until == "answer":
             until = datetime.now(UTC) + within
 
-        parts, names = await self._parts(reference_id, lines, wait_minutes, ttl_minutes, performed_by, until)
+        said = {"not_after": until, "minimum_days_left": minimum_days_left}
+        fields: dict[str, object] = {name: value for name, value in said.items() if value is not None}
+        parts, names = await self._parts(reference_id, lines, wait_minutes, ttl_minutes, performed_by, fields)
 
         async def ask() -> Hold:
             if parts is not None:
@@ -383,7 +407,7 @@ class Reservations(Part):
                 ttl_minutes=ttl_minutes,
                 performed_by=performed_by,
                 **({"wait_minutes": wait_minutes} if wait_minutes else {}),
-                **({} if until is None else {"not_after": until}),
+                **fields,
             )
 
         try:
@@ -413,7 +437,7 @@ class Reservations(Part):
         wait_minutes: float,
         ttl_minutes: float,
         performed_by: str,
-        not_after: datetime | None,
+        others: Mapping[str, object],
     ) -> tuple[OrderInParts | None, Names]:
         """The order by the databases that keep its warehouses, with the caller's names; None: one keeps them all.
 
@@ -433,8 +457,8 @@ class Reservations(Part):
             raise InvalidRequest(
                 "wait_minutes: an order with lines in several databases doesn't wait for stock; send 0"
             )
-        until = {} if not_after is None else {"not_after": not_after.isoformat()}
-        return checked(OrderInParts, parts=_as_sent(parts), **asked, **until), names
+        sent = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in others.items()}
+        return checked(OrderInParts, parts=_as_sent(parts), **asked, **sent), names
 
     async def queue(self, *, sku: str | None = None, warehouse: str | None = None) -> list[WaitingShown]:
         """Who waits for what, in the order in which they are served: a line for each order and product.
@@ -460,7 +484,12 @@ def _spelled_out(lines: object) -> object:
     """Lines that say so where they leave the warehouse open; what isn't a line is left as it is, to be refused."""
     if not isinstance(lines, Iterable):
         return lines
-    return [dict(vars(line)) if isinstance(line, Line) else line for line in lines]
+    return [
+        {name: value for name, value in vars(line).items() if name != "lots" or value is not None}
+        if isinstance(line, Line)
+        else line
+        for line in lines
+    ]
 
 
 def _as_sent(parts: Mapping[str, Sequence[ReservationLine]]) -> list[dict[str, object]]:

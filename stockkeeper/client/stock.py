@@ -40,8 +40,8 @@ class StockNow(Part):
             UnknownProduct, UnknownWarehouse: Nothing has that name or id.
             Unreachable: No worker answers.
         """
-        products, product_ids = _names_and_ids(product)
-        warehouses, warehouse_ids = _names_and_ids(warehouse)
+        products, product_ids = names_and_ids(product)
+        warehouses, warehouse_ids = names_and_ids(warehouse)
         asked = checked(
             ShowLevels,
             products=products,
@@ -109,11 +109,22 @@ class StockNow(Part):
         return (await ask(self.connection, FIND_TERMS, asked)).unit_costs
 
     async def ids(
-        self, products: Iterable[str] = (), warehouses: Iterable[str] = (), suppliers: Iterable[str] = ()
+        self,
+        products: Iterable[str] = (),
+        warehouses: Iterable[str] = (),
+        suppliers: Iterable[str] = (),
+        *,
+        units: bool = False,
     ) -> FoundItems:
         """The ids behind SKUs and names, in any case where only one has that name.
 
         A product's id as text is written ``id:7``; a warehouse's or supplier's may be a number, unless that is a name.
+
+        Args:
+            products: SKUs.
+            warehouses: Names of warehouses.
+            suppliers: Names of suppliers.
+            units: Whether the products' base units and packs are wanted as well (`FoundItems.units_of`).
 
         Raises:
             UnknownProduct, UnknownWarehouse, UnknownSupplier: Nothing has that name; the message has the nearest.
@@ -125,13 +136,19 @@ class StockNow(Part):
             warehouses=sorted(set(warehouses)),
             suppliers=sorted(set(suppliers)),
             exact=True,
+            units=units,
         )
         return await ask(self.connection, FIND_ITEMS, asked)
 
     async def names(
-        self, product_ids: Iterable[int] = (), warehouse_ids: Iterable[int] = (), supplier_ids: Iterable[int] = ()
+        self,
+        product_ids: Iterable[int] = (),
+        warehouse_ids: Iterable[int] = (),
+        supplier_ids: Iterable[int] = (),
+        *,
+        units: bool = False,
     ) -> FoundItems:
-        """The SKUs and names behind ids; an unknown id is left out.
+        """The SKUs and names behind ids, and with ``units`` base units and packs; an unknown id is left out.
 
         Raises:
             Unreachable: No worker answers.
@@ -141,6 +158,7 @@ class StockNow(Part):
             product_ids=sorted(set(product_ids))[:MAX_LINES],
             warehouse_ids=sorted(set(warehouse_ids))[:MAX_LINES],
             supplier_ids=sorted(set(supplier_ids))[:MAX_LINES],
+            units=units,
         )
         return await ask(self.connection, FIND_ITEMS, asked)
 
@@ -150,7 +168,7 @@ def _none_of(named: OneOrMore | None) -> bool:
     return named is not None and not isinstance(named, int | str) and not named
 
 
-def _names_and_ids(named: OneOrMore | None) -> tuple[list[Named], list[Named]]:
+def names_and_ids(named: OneOrMore | None) -> tuple[list[Named], list[Named]]:
     """Names and ids apart; values of another type stay with the names, whose check refuses them."""
     names: list[Named] = []
     ids: list[Named] = []

@@ -8,19 +8,26 @@ from typing import Self
 from temporalio.client import Client
 
 from stockkeeper.client.adjustment import Adjustments
+from stockkeeper.client.barcode import Barcodes
 from stockkeeper.client.connection import ANSWER_WITHIN, Connection, connect_temporal, task_queue
 from stockkeeper.client.customer_return import CustomerReturns
 from stockkeeper.client.cycle_count import CycleCounts
 from stockkeeper.client.databases import connection_to, databases_by_environment
 from stockkeeper.client.document import Part
+from stockkeeper.client.event import Events
+from stockkeeper.client.event_subscriber import EventSubscribers
 from stockkeeper.client.identity import Token, token_by
 from stockkeeper.client.import_file import Imports
 from stockkeeper.client.inbox import InboxItem
+from stockkeeper.client.inspection import Inspections
 from stockkeeper.client.ledger import Ledger
+from stockkeeper.client.lot import Lots
+from stockkeeper.client.lot_trace import LotTracing
 from stockkeeper.client.move import Moves
 from stockkeeper.client.order_promising import OrderPromising
 from stockkeeper.client.product import Products
 from stockkeeper.client.purchase_order import PurchaseOrders
+from stockkeeper.client.recall import Recalls
 from stockkeeper.client.replenishment import Replenishment
 from stockkeeper.client.reservation import Reservations
 from stockkeeper.client.stock_audit import StockAudits
@@ -34,15 +41,22 @@ class Stockkeeper(
     Transfers,
     CustomerReturns,
     Adjustments,
+    Inspections,
+    Recalls,
+    LotTracing,
     CycleCounts,
     Replenishment,
     OrderPromising,
     Ledger,
+    Lots,
+    Events,
     Products,
+    Barcodes,
     Supply,
     StockAudits,
     Imports,
     Moves,
+    EventSubscribers,
 ):
     """Stock, for a service. One per process is enough; it may be used from many tasks at once.
 
@@ -100,7 +114,7 @@ class Stockkeeper(
         """All that waits for a person, the oldest first.
 
         These are drafts and adjustments to approve, counts beyond tolerance, orders and transfers that are overdue,
-        returns to inspect, and findings of the audit.
+        returns to inspect, units that are set aside, and findings of the audit.
 
         Args:
             now: The instant from which something due is overdue; None: the present, by this machine's clock.

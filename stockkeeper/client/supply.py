@@ -14,8 +14,8 @@ from stockkeeper.contracts.supply import ExportSupply
 class Supply(Part):
     """Whom products are ordered from, and on which terms."""
 
-    async def export_supply(self, file: Literal["suppliers", "product-suppliers"]) -> AsyncIterator[Exported]:
-        """Suppliers, or what they sell and on which terms, as lines of CSV that an import takes back.
+    async def export_supply(self, file: Literal["suppliers", "product-suppliers", "units"]) -> AsyncIterator[Exported]:
+        """Suppliers, what they sell and on which terms, or packs, as lines of CSV that an import takes back.
 
         Raises:
             Unreachable: No worker answers.

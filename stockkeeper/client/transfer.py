@@ -33,7 +33,7 @@ class Transfer(WithDifference[TransferState]):
         """Let goods leave the source; the rest stays held.
 
         Args:
-            lines: Units that leave now; None: all that are still held.
+            lines: Units that leave now, maybe with the lots that were loaded; None: all that are still held.
             performed_by: The person or service that dispatches.
             dispatch_id: The departure's number. With one, the call may be repeated after a lost answer, and the goods
                 leave once; a part without one that is sent again is another part.
@@ -74,7 +74,7 @@ class Transfer(WithDifference[TransferState]):
 
         Args:
             receipt_id: The delivery's number: the call may be repeated, and the goods are booked once.
-            lines: Units of each product: fit, and damaged on top.
+            lines: Units of each product, and of each lot of a tracked one: fit, and damaged on top.
             performed_by: The person or service that received the delivery.
             occurred_at: When the goods arrived, if that was before now.
 
@@ -106,7 +106,7 @@ class Transfer(WithDifference[TransferState]):
         """Give up units in transit.
 
         Args:
-            lines: Units that are lost; None: all that are still in transit.
+            lines: Units that are lost, of a tracked product by lot; None: all that are still in transit.
             performed_by: The person or service that gives them up.
             reason: Why.
             write_off_id: The write-off's number. With one, the call may be repeated after a lost answer, and the units

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, Field
 from temporalio import activity
 
 from stockkeeper.contracts.giving_way import PromiseState
+from stockkeeper.contracts.lot import LotDays, OfLot
 from stockkeeper.contracts.messages import (
     MAX_LINES,
     MAX_UNITS,
@@ -89,7 +90,7 @@ DEFAULT_ADJUSTMENT = AdjustmentPolicy()
 """The policy unless the settings have another one."""
 
 
-class AdjustmentLine(Message):
+class AdjustmentLine(OfLot):
     """Units of a product that are on the shelf and not in the books, or in the books and not on the shelf."""
 
     product_id: Id
@@ -135,7 +136,7 @@ REJECT = Command("reject", RejectAdjustment)
 CANCEL = Command("cancel", CancelAdjustment)
 
 
-class AdjustmentLineState(State):
+class AdjustmentLineState(State, LotDays):
     """One line as requested."""
 
     product_id: int

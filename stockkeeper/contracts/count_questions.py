@@ -1,5 +1,6 @@
 """Questions about counts: variances that wait for a decision, and the accuracy of the books."""
 
+from datetime import date
 from typing import Protocol
 
 from pydantic import BaseModel, Field
@@ -15,14 +16,21 @@ ACCURACIES_AT_ONCE = 500
 
 
 class ShowVariances(Message):
-    """Variances that wait for a second count or an approval, ordered by count and SKU.
+    """Variances that wait for a second count or an approval, ordered by count, SKU and lot.
 
     It is for approvers: it has the system quantities, which a counter must not see.
     """
 
     warehouse: Name | None = None
     count_number: Name | None = None
-    after: tuple[str, str] | None = Field(default=None, description="Count and SKU of the last line seen.")
+    after: tuple[str, str] | None = Field(
+        default=None, description="Count and SKU of the last line seen: with all lots of that product. See after_line."
+    )
+    after_line: tuple[str, str, str] | None = Field(
+        default=None,
+        description="Count, SKU and lot of the last line seen; the lot is empty where there is none.",
+        exclude_if=lambda line: line is None,
+    )
 
 
 class Variance(BaseModel):
@@ -34,6 +42,14 @@ class Variance(BaseModel):
     product_id: int
     sku: str
     name: str
+    lot_number: str | None = Field(
+        default=None,
+        description="The lot, or the serial number. Left out: the product isn't tracked.",
+        exclude_if=lambda number: number is None,
+    )
+    expires_on: date | None = Field(
+        default=None, description="The lot's last day, if it is known.", exclude_if=lambda day: day is None
+    )
     counted_by: str
     counted_at: Timestamp
     counted_quantity: int

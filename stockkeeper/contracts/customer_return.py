@@ -1,17 +1,19 @@
 """The customer return on the wire: start, commands, state, and the steps of its workflow in the database."""
 
+from datetime import date
 from typing import Annotated, Protocol, TypedDict
 
 from pydantic import AwareDatetime, Field
 from temporalio import activity
 
 from stockkeeper.contracts.difference import APPROVE_DIFFERENCE, DifferenceApprovalState, DifferenceFields
+from stockkeeper.contracts.lot import LotDays, OfLot
 from stockkeeper.contracts.messages import (
     MAX_LINES,
     MAX_UNITS,
     Actor,
-    DocumentAnswer,
     Id,
+    InspectingAnswer,
     Message,
     Notes,
     OccurredAt,
@@ -34,8 +36,8 @@ from stockkeeper.domain.stock_audit import FindingKind
 WORKFLOW_TYPE = "ReturnWorkflow"
 
 
-class ReturnLine(Message):
-    """Units of a product that are expected back."""
+class ReturnLine(OfLot):
+    """Units of a product that are expected back; of a tracked one maybe of a lot that is known already."""
 
     product_id: Id
     quantity: Units
@@ -57,8 +59,11 @@ class ReturnRequest(Start):
         return f"return {self.return_number}: {counted(len(self.lines), 'line')}, {counted(units, 'unit')}"
 
 
-class InspectedLine(CheckedLine):
-    """Result of the inspection of one product."""
+class InspectedLine(OfLot, CheckedLine):
+    """Result of the inspection of one product, or of one lot of a tracked one.
+
+    Restocked units name their lot; scrapped ones as well, unless it can't be read any more.
+    """
 
     without_units = "restock_quantity: an inspected line needs units to restock or to scrap"
 
@@ -89,13 +94,28 @@ INSPECT = Command("inspect", Inspect)
 CLOSE_SHORT = Command("close_short", CloseReturnShort)
 
 
-class ReturnLineState(State):
+class ReturnLotState(State):
+    """A lot of a line that was inspected, in units."""
+
+    lot_number: str
+    expires_on: date | None = None
+    quantity: int = Field(description="Units that came back: restocked and scrapped.")
+    restocked: int = 0
+    scrapped: int = 0
+
+
+class ReturnLineState(State, LotDays):
     """One line, in units. Units neither restocked nor scrapped are still expected, or never came."""
 
     product_id: int
     quantity: int
     restocked: int = Field(default=0, description="Units that were fit and are in stock again.")
     scrapped: int = Field(default=0, description="Units that were unfit and are in no stock.")
+    lots: list[ReturnLotState] = Field(
+        default_factory=list,
+        description="Of a tracked product: the lots that came back. Left out: it has none.",
+        exclude_if=lambda lots: not lots,
+    )
 
 
 class ReturnState(State):
@@ -161,7 +181,7 @@ class StoredReturnLine(ReturnLineState):
         return self.quantity - self.restocked - self.scrapped
 
 
-class StoredReturn(DocumentAnswer):
+class StoredReturn(InspectingAnswer):
     """A return as stored: the answer to every step."""
 
     return_id: int

@@ -1,11 +1,14 @@
 """The cycle count on the wire: start, commands, state, and the steps of its workflow in the database."""
 
+from collections.abc import Iterable
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Protocol, TypedDict
 
 from pydantic import AwareDatetime, BaseModel, Field, field_validator
 from temporalio import activity
 
+from stockkeeper.contracts.lot import OfLot
 from stockkeeper.contracts.messages import (
     MAX_LINES,
     MAX_UNITS,
@@ -13,6 +16,7 @@ from stockkeeper.contracts.messages import (
     GaveWay,
     HeldBefore,
     Id,
+    LotNumber,
     Message,
     Notes,
     ReasonedCommand,
@@ -105,8 +109,11 @@ class CycleCountRequest(Start):
         return f"count {self.count_number}: {counted(len(self.product_ids), 'item')}"
 
 
-class Record(Message):
-    """Command ``record``: the counted quantity of a product. A second count has to be another person's."""
+class Record(OfLot):
+    """Command ``record``: the counted quantity of a product, or of one lot of a tracked one.
+
+    A second count has to be another person's. A lot that isn't on the list is added to it.
+    """
 
     performed_by: Actor
     product_id: Id
@@ -124,6 +131,11 @@ class ApproveVariance(Message):
     approver: Actor
     product_id: Id
     root_cause: RootCause
+    lot_number: LotNumber | None = Field(
+        default=None,
+        description="The lot whose count it is, of a tracked product.",
+        exclude_if=lambda number: number is None,
+    )
 
 
 class CancelCount(ReasonedCommand):
@@ -136,9 +148,19 @@ CANCEL = Command("cancel", CancelCount)
 
 
 class CountLineState(State):
-    """One product. System quantity and variance appear once they are posted, because counting is blind."""
+    """One product, or a lot of it. System quantity and variance appear once they are posted: counting is blind."""
 
     product_id: int
+    lot_number: str | None = Field(
+        default=None,
+        description="The lot, or the serial number. Left out: it isn't tracked, or the books have no lot of it.",
+        exclude_if=lambda number: number is None,
+    )
+    expires_on: date | None = Field(
+        default=None,
+        description="The last day on which the lot may be used, if it is known.",
+        exclude_if=lambda day: day is None,
+    )
     status: CountStatus = CountStatus.COUNTING
     counted_quantity: int | None = Field(default=None, description="Units by the latest count.")
     counted_by: str | None = None
@@ -187,8 +209,8 @@ class OpenCountStep(CountStep):
     requested_by: str
 
 
-class RecordCountStep(CountStep):
-    """Store a person's count of a product."""
+class RecordCountStep(CountStep, OfLot):
+    """Store a person's count of a product, or of a lot."""
 
     product_id: int
     counted_quantity: int
@@ -199,6 +221,7 @@ class ReviewCountStep(CountStep):
     """Bring the holds that an approval would end up to date, for the next look at it."""
 
     product_id: int
+    lot_number: str | None = Field(default=None, exclude_if=lambda number: number is None)
 
 
 class ApproveCountStep(CountStep):
@@ -206,6 +229,7 @@ class ApproveCountStep(CountStep):
 
     product_id: int
     root_cause: RootCause
+    lot_number: str | None = Field(default=None, exclude_if=lambda number: number is None)
 
 
 class CancelCountStep(CountStep):
@@ -239,6 +263,7 @@ class CountedLine(StockAnswer):
 
     status: CountStatus
     line: StoredCountLine
+    warehouse_id: int | None = None
 
 
 class CountMemo(TypedDict):
@@ -249,6 +274,11 @@ class CountMemo(TypedDict):
     to_count: int
     in_review: int
     requested_by: str
+
+
+def products_of(lines: Iterable[CountLineState]) -> list[int]:
+    """The products of some lines, each once, in their order."""
+    return list(dict.fromkeys(line.product_id for line in lines))
 
 
 def memo(warehouse: str, state: CycleCountState) -> CountMemo:

@@ -3,6 +3,7 @@
 from stockkeeper.domain.conflicts import already_exists, of_operation
 from stockkeeper.domain.errors import (
     DomainError,
+    EventsForgotten,
     InsufficientStock,
     InvalidRequest,
     InvalidState,
@@ -21,6 +22,7 @@ from stockkeeper.domain.errors import (
 
 __all__ = [
     "DomainError",
+    "EventsForgotten",
     "InsufficientStock",
     "InvalidRequest",
     "InvalidState",

@@ -4,7 +4,7 @@ import base64
 import gzip
 import zlib
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -183,11 +183,16 @@ class DiscardImportStep(ImportStep):
 
 
 class WantedAdjustment(BaseModel):
-    """An adjustment that a stock file asks for: product and units of each line, positive in and negative out."""
+    """An adjustment that a stock file asks for: product and units of each line, positive in and negative out.
+
+    Attributes:
+        lots: The lot of each line, and the day on which it expires, if the file says it; empty: no line has one.
+    """
 
     adjustment_number: str
     warehouse_id: int
     lines: list[tuple[int, int]]
+    lots: list[tuple[str, date | None] | None] = Field(default_factory=list)
 
 
 class Applied(BaseModel):

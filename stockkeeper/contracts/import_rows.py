@@ -15,12 +15,23 @@ from functools import cache
 from typing import Annotated, Any
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+)
 from pydantic_core import ErrorDetails, from_json
 
-from stockkeeper.contracts.messages import MAX_UNITS
+from stockkeeper.contracts.messages import MAX_DAYS_LEFT, MAX_UNITS, YEARS
+from stockkeeper.domain.barcode import require_barcode, require_unit
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.import_file import COLUMNS as COLUMNS  # noqa: PLC0414
+from stockkeeper.domain.import_file import MEASURED as MEASURED  # noqa: PLC0414
 from stockkeeper.domain.import_file import PROBLEMS_NAMED as PROBLEMS_NAMED  # noqa: PLC0414 - what follows is part of the contract
 from stockkeeper.domain.import_file import PRODUCT as PRODUCT  # noqa: PLC0414
 from stockkeeper.domain.import_file import BadRow as BadRow  # noqa: PLC0414
@@ -29,11 +40,13 @@ from stockkeeper.domain.import_file import ImportKind
 from stockkeeper.domain.import_file import bad_columns as bad_columns  # noqa: PLC0414
 from stockkeeper.domain.import_file import refusal as refusal  # noqa: PLC0414
 from stockkeeper.domain.import_file import wrong_columns as wrong_columns  # noqa: PLC0414
+from stockkeeper.domain.lot import LONGEST_LOT_NUMBER, Tracking
 from stockkeeper.domain.mail_address import deliverable
 from stockkeeper.domain.names import nearest as nearest  # noqa: PLC0414
 from stockkeeper.domain.order_quantity import PriceBreak, require_breaks
 from stockkeeper.domain.review_days import review_days_of, written
 from stockkeeper.domain.sourcing import DEFAULT_PRIORITY
+from stockkeeper.domain.unit import BaseUnit, base_unit_called, pack_name, require_clear
 
 MAX_IMPORTED_ID = 2**53 - 1
 """The largest id that every JSON reader keeps exact. It leaves the database room to count on from there."""
@@ -81,6 +94,19 @@ def _decimal(cell: Any) -> Decimal:
     return Decimal(text)
 
 
+def _measured(cell: Any, row: ValidationInfo) -> Decimal:
+    """A number of the unit that the row names; of base units a whole one."""
+    unit = row.data.get("unit")
+    if unit is None:
+        return Decimal(_whole(cell))
+    number = _decimal(cell)
+    try:
+        require_clear(_given(cell), unit)
+    except InvalidRequest as error:
+        raise ValueError(error.message) from None
+    return number
+
+
 def _yes_or_no(cell: Any) -> bool:
     if (word := _given(cell).lower()) not in _YES | _NO:
         raise ValueError("must be true or false, yes or no, 1 or 0")
@@ -99,6 +125,19 @@ def _day(cell: Any) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise ValueError("there is no such day") from None
+
+
+def _of_a_lot(day: date) -> date:
+    # As in messages: an adjustment takes no other days.
+    if day.year not in YEARS:
+        raise ValueError(f"must be between {YEARS[0]} and {YEARS[-1]}")
+    return day
+
+
+def _printed(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must not contain control characters or line breaks")
+    return text
 
 
 @cache
@@ -158,6 +197,22 @@ def _price_breaks(cell: Any) -> list[dict[str, Any]]:
     return [{"quantity": each.quantity, "unit_cost": f"{each.unit_cost.normalize():f}"} for each in breaks]
 
 
+def _base_unit(cell: Any) -> BaseUnit:
+    # As with marks: a sheet names the few that aren't counted in pieces.
+    try:
+        return base_unit_called(str(cell)) if cell else BaseUnit.EACH
+    except InvalidRequest as error:
+        raise ValueError(error.message) from None
+
+
+def _tracking(cell: Any) -> Tracking:
+    # A sheet marks the products that are tracked, and leaves the cells of the others empty.
+    try:
+        return Tracking(str(cell).upper() or Tracking.NONE)
+    except ValueError:
+        raise ValueError(f"must be {', '.join(Tracking)}") from None
+
+
 def _or_null(cell: Any) -> Any:
     return cell or None
 
@@ -178,6 +233,7 @@ Category = Annotated[Annotated[int, Field(ge=0, le=MAX_IMPORTED_ID), BeforeValid
 Quantity = Annotated[int, Field(ge=0, le=MAX_UNITS), BeforeValidator(_whole)]
 PackQuantity = Annotated[int, Field(gt=0, le=MAX_UNITS), BeforeValidator(_whole)]
 Amount = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=6), BeforeValidator(_decimal)]
+DaysLeft = Annotated[int, Field(ge=0, le=MAX_DAYS_LEFT), BeforeValidator(_whole)]
 Days = Annotated[Decimal, Field(ge=0, max_digits=9, decimal_places=3), BeforeValidator(_decimal)]
 _SOLD: TypeAdapter[int] = TypeAdapter(PackQuantity)
 _COST: TypeAdapter[Decimal] = TypeAdapter(Amount)
@@ -185,11 +241,20 @@ Area = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=2), BeforeVa
 YesOrNo = Annotated[bool, BeforeValidator(_yes_or_no)]
 Mark = Annotated[bool, BeforeValidator(_marked)]
 Day = Annotated[date, BeforeValidator(_day)]
+LotCell = Annotated[str, Field(max_length=LONGEST_LOT_NUMBER), AfterValidator(_printed), _Given]
+LotDay = Annotated[date, AfterValidator(_of_a_lot), BeforeValidator(_day)]
 Timezone = Annotated[str, BeforeValidator(_timezone)]
 Priority = Annotated[int, Field(ge=0, le=MAX_PRIORITY), BeforeValidator(_whole)]
 ReviewDays = Annotated[str, BeforeValidator(_review_days)]
 PriceBreaks = Annotated[list[dict[str, Any]], BeforeValidator(_price_breaks)]
+BarcodeCell = Annotated[str, AfterValidator(require_barcode), _Text, _Given]
+UnitName = Annotated[str, AfterValidator(require_unit), _Given]
+TrackingCell = Annotated[Tracking, BeforeValidator(_tracking)]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_json_object)]
+Measured = Annotated[Decimal, Field(ge=0, le=MAX_UNITS, max_digits=27, decimal_places=18), BeforeValidator(_measured)]
+UnitOrNone = Annotated[UnitName | None, _OrNull]
+CountedIn = Annotated[BaseUnit, BeforeValidator(_base_unit)]
+PackName = Annotated[str, AfterValidator(pack_name), _Given]
 
 
 class Row(BaseModel):
@@ -217,6 +282,10 @@ class ProductRow(Row):
     weight_kg: Annotated[Amount | None, _OrNull] = None
     dimensions_cm: Annotated[JsonObject | None, _OrNull] = None
     is_active: YesOrNo = True
+    base_unit: CountedIn = BaseUnit.EACH
+    tracking: TrackingCell = Tracking.NONE
+    minimum_days_left: Annotated[DaysLeft | None, _OrNull] = None
+    minimum_days_at_receipt: Annotated[DaysLeft | None, _OrNull] = None
 
 
 class WarehouseRow(Row):
@@ -261,24 +330,65 @@ class ProductSupplierRow(_OfProduct):
     unit_cost: Amount = Decimal()
     lead_time_days: Days = Decimal()
     lead_time_deviation_days: Annotated[Days | None, _OrNull] = None
+    unit: UnitOrNone = None
     minimum_order_quantity: PackQuantity = 1
     pack_size: PackQuantity = 1
     price_breaks: Annotated[PriceBreaks | None, _OrNull] = None
+    minimum_days_at_receipt: Annotated[DaysLeft | None, _OrNull] = None
+
+
+class BarcodeRow(_OfProduct):
+    """A barcode of a product, and the pack that it is printed on."""
+
+    barcode: BarcodeCell = ""
+    unit: UnitName = ""
+    quantity: PackQuantity = 1
 
 
 class StockRow(_OfItem):
-    """All units of a product in a warehouse, and maybe those that were there when the file was made."""
+    """All units of a product in a warehouse, and maybe those that were there when the file was made.
 
+    Of a tracked product they are those of one lot, of which there may be several rows.
+    """
+
+    unit: UnitOrNone = None
     quantity: Quantity = 0
     expected_quantity: Annotated[Quantity | None, _OrNull] = None
+    lot_number: Annotated[LotCell | None, _OrNull] = None
+    expires_on: Annotated[LotDay | None, _OrNull] = None
 
 
 class DemandRow(_OfItem):
     """Sales of an earlier system: units of a product on one day; or a day that planning leaves out."""
 
     day: Day = date.min
+    unit: UnitOrNone = None
     quantity: Quantity = 0
     exclude: Mark = False
+
+
+class UnitRow(_OfProduct):
+    """A pack of a product, the house's or a supplier's: base units in one; null: there is none any more."""
+
+    unit: PackName = ""
+    quantity: Annotated[PackQuantity | None, _OrNull] = None
+    supplier: Annotated[Key | None, _OrNull] = None
+    supplier_id: Annotated[ImportedId | None, _OrNull] = None
+
+
+# Where a file has a column for the unit, the database knows how many base units there are in one.
+class _MeasuredTerms(ProductSupplierRow):
+    minimum_order_quantity: Measured = Decimal(1)  # type: ignore[assignment]
+    pack_size: Measured = Decimal(1)  # type: ignore[assignment]
+
+
+class _MeasuredStock(StockRow):
+    quantity: Measured = Decimal()  # type: ignore[assignment]
+    expected_quantity: Annotated[Measured | None, _OrNull] = None  # type: ignore[assignment]
+
+
+class _MeasuredDemand(DemandRow):
+    quantity: Measured = Decimal()  # type: ignore[assignment]
 
 
 _ROWS: Mapping[ImportKind, TypeAdapter[list[Row]]] = {
@@ -288,10 +398,27 @@ _ROWS: Mapping[ImportKind, TypeAdapter[list[Row]]] = {
         ImportKind.WAREHOUSES: WarehouseRow,
         ImportKind.SUPPLIERS: SupplierRow,
         ImportKind.PRODUCT_SUPPLIERS: ProductSupplierRow,
+        ImportKind.BARCODES: BarcodeRow,
         ImportKind.STOCK: StockRow,
         ImportKind.DEMAND: DemandRow,
+        ImportKind.UNITS: UnitRow,
     }.items()
 }
+_MEASURED_ROWS: Mapping[ImportKind, TypeAdapter[list[Row]]] = {
+    kind: TypeAdapter(list[model])  # type: ignore[valid-type]
+    for kind, model in {
+        ImportKind.PRODUCT_SUPPLIERS: _MeasuredTerms,
+        ImportKind.STOCK: _MeasuredStock,
+        ImportKind.DEMAND: _MeasuredDemand,
+    }.items()
+}
+
+
+_MEASURED_MODELS = (_MeasuredTerms, _MeasuredStock, _MeasuredDemand)
+
+
+def _rows_of(kind: ImportKind, columns: Sequence[str]) -> TypeAdapter[list[Row]]:
+    return _MEASURED_ROWS[kind] if kind in MEASURED and "unit" in columns else _ROWS[kind]
 
 
 def read_rows(
@@ -317,7 +444,7 @@ def read_rows(
         else:
             fitting.append({"line": line, **{name: cell.strip() for name, cell in zip(columns, cells, strict=True)}})
     try:
-        read = _ROWS[kind].validate_python(fitting)
+        read = _rows_of(kind, columns).validate_python(fitting)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)
         bad += [_bad_row(fitting, problem) for problem in problems]
@@ -345,12 +472,13 @@ def readable_rows(
         for line, cells in rows
         if len(cells) == len(columns) and None not in unread.get(line, ())
     ]
-    return _ROWS[kind].validate_python(fitting)
+    return _rows_of(kind, columns).validate_python(fitting)
 
 
 def rows_as_json(kind: ImportKind, rows: list[Row]) -> bytes:
     """The rows as the database takes them: a list of objects with the columns that the file has."""
-    return _ROWS[kind].dump_json(rows, exclude_unset=True)
+    by_row = _MEASURED_ROWS[kind] if rows and isinstance(rows[0], _MEASURED_MODELS) else _ROWS[kind]
+    return by_row.dump_json(rows, exclude_unset=True)
 
 
 def _bad_row(rows: list[dict[str, Any]], problem: ErrorDetails) -> BadRow:

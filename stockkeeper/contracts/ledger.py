@@ -1,5 +1,6 @@
 """Questions to the ledger: levels at an instant, movements of an item, their course over time, and the export."""
 
+from datetime import date
 from typing import Annotated, Protocol
 
 from pydantic import AwareDatetime, BaseModel, Field
@@ -16,10 +17,28 @@ BYTES_A_PAGE = 1_000_000
 POINTS_OF_A_COURSE = 2_000
 
 
+def _is_left_out(value: object) -> bool:
+    return value is None
+
+
 class ShowStockAt(ItemsQuestion):
     """On hand at an instant: of one product, in one warehouse, or everywhere; page by page."""
 
     as_of: Timestamp
+
+
+class ShowLotsAt(Message):
+    """The same by lot: of tracked products a line for each lot, of others one for each item.
+
+    Lots and items of which nothing was there are left out.
+    """
+
+    product: Name | None = None
+    warehouse: Name | None = None
+    as_of: Timestamp
+    after: tuple[str, str, str] | None = Field(
+        default=None, description="SKU, warehouse and lot number of the last line seen; ``''`` where it has no lot."
+    )
 
 
 class LevelThen(ItemLevel):
@@ -34,6 +53,19 @@ class LevelsThen(Page):
     levels: list[LevelThen]
 
 
+class LotThen(LevelThen):
+    """Units of one lot at an instant; of an item that isn't tracked all of them."""
+
+    lot_number: str | None
+    expires_on: date | None = Field(description="The last day of that lot.")
+
+
+class LotsThen(Page):
+    """Lots of one page."""
+
+    lots: list[LotThen]
+
+
 class ShowHistory(Message):
     """An item's movements, the latest first; page by page."""
 
@@ -44,10 +76,6 @@ class ShowHistory(Message):
     before: tuple[AwareDatetime, int] | None = Field(
         default=None, description="Instant and movement_id of the last line seen."
     )
-
-
-def _is_left_out(value: object) -> bool:
-    return value is None
 
 
 class Movement(BaseModel):
@@ -67,6 +95,14 @@ class Movement(BaseModel):
         default=None,
         exclude_if=_is_left_out,
         description="When the goods moved, if that was before it was booked; without it: at ``created_at``.",
+    )
+    lot_number: str | None = Field(
+        default=None,
+        exclude_if=_is_left_out,
+        description="The lot of these units; left out: it isn't tracked.",
+    )
+    lot_balance_after: int | None = Field(
+        default=None, exclude_if=_is_left_out, description="On hand of that lot after it, in this warehouse."
     )
 
 
@@ -125,7 +161,7 @@ class ExportMovements(Message):
     since: Timestamp | None = None
     until: Timestamp | None = None
     effective_time: bool = Field(
-        default=False, description="With a last column occurred_at: when the goods moved, and not when it was booked."
+        default=False, description="With a column occurred_at: when the goods moved, and not when it was booked."
     )
     after_movement_id: Annotated[int, Field(ge=0, le=MAX_ID)] = 0
     through_movement_id: Id | None = Field(
@@ -153,9 +189,11 @@ MOVEMENT_COLUMNS = (
     *("movement_id", "created_at", "sku", "warehouse", "movement_type", "quantity", "balance_after"),
     *("reference_id", "performed_by", "reason", "operation_id", "workflow_id", "run_id"),
 )
-"""Columns of the file."""
+"""The first columns of the file."""
 EFFECTIVE_COLUMN = "occurred_at"
-"""Last column of the file, if it is asked for."""
+"""The next column of the file, if it is asked for."""
+LOT_COLUMN = "lot_number"
+"""Its last column; empty where the product isn't tracked."""
 
 
 class LedgerActivities(Protocol):
@@ -164,6 +202,11 @@ class LedgerActivities(Protocol):
     @activity.defn(name="show_stock_at")
     def show_stock_at(self, question: ShowStockAt) -> LevelsThen:
         """Levels at an instant."""
+        ...
+
+    @activity.defn(name="show_lots_at")
+    def show_lots_at(self, question: ShowLotsAt) -> LotsThen:
+        """Lots at an instant."""
         ...
 
     @activity.defn(name="show_history")

@@ -25,7 +25,9 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticSerializationError, to_json
 
 from stockkeeper.contracts.converter import Undecodable
+from stockkeeper.contracts.opened_inspection import OpenedInspection
 from stockkeeper.domain.errors import InvalidRequest
+from stockkeeper.domain.lot import LONGEST_LOT_NUMBER
 from stockkeeper.domain.worth import in_figures
 
 MAX_LINES = 1_000
@@ -35,11 +37,12 @@ MAX_GAVE_WAY = 2_000
 MAX_ID = 2**63 - 1
 MAX_MINUTES = 366 * 24 * 60.0
 MAX_HOURS = 366 * 24.0
+MAX_DAYS_LEFT = 36_500
 MONEY_PLACES = 6
 _PROBLEMS_SHOWN = 10
 _PLACE_SHOWN = 80
 _MONEY_WIRE = re.compile(r"[0-9]{1,30}(\.[0-9]{1,6})?", re.ASCII)
-_YEARS = range(1970, 2200)
+YEARS = range(1970, 2200)
 _DAY_WIRE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 S = TypeVar("S", bound="State")
@@ -160,7 +163,17 @@ class DocumentAnswer(BaseModel):
     __hash__ = None  # type: ignore[assignment]
 
 
-class StockAnswer(DocumentAnswer):
+class InspectingAnswer(DocumentAnswer):
+    """The answer to a step that may have opened inspections.
+
+    Attributes:
+        opened_inspections: Those that it has opened; their runs have to be started.
+    """
+
+    opened_inspections: list[OpenedInspection] = Field(default_factory=list, exclude_if=lambda opened: not opened)
+
+
+class StockAnswer(InspectingAnswer):
     """The answer to a step that may have reduced stock.
 
     Attributes:
@@ -222,15 +235,15 @@ def _day(value: Any) -> Any:
         day = date.fromisoformat(value)
     except ValueError:
         raise ValueError("there is no such day") from None
-    if day.year not in _YEARS:
+    if day.year not in YEARS:
         # Temporal counts nanoseconds in 64 bits, which end in 2262; a deadline beyond would stop the workflow.
-        raise ValueError(f"must be between {_YEARS[0]} and {_YEARS[-1]}")
+        raise ValueError(f"must be between {YEARS[0]} and {YEARS[-1]}")
     return day
 
 
 def _with_a_day(value: datetime) -> datetime:
-    if value.year not in _YEARS:
-        raise ValueError(f"must be between {_YEARS[0]} and {_YEARS[-1]}")
+    if value.year not in YEARS:
+        raise ValueError(f"must be between {YEARS[0]} and {YEARS[-1]}")
     return value
 
 
@@ -255,6 +268,12 @@ Money = Annotated[
 ]
 UnitCost = Annotated[Money, Field(lt=10**12)]
 Reference = Annotated[str, Field(min_length=1, max_length=200), _Line]
+LotNumber = Annotated[
+    str,
+    Field(min_length=1, max_length=LONGEST_LOT_NUMBER, description="Number of a lot, or a serial number, as printed."),
+    _Line,
+]
+DaysLeft = Annotated[int, Field(ge=0, le=MAX_DAYS_LEFT, description="Days until the expiry day; 0: the day itself.")]
 Actor = Annotated[str, Field(min_length=1, max_length=200, description="Person or service that acts."), _Line]
 Reason = Annotated[str, Field(min_length=1, max_length=MAX_REASON, description="Why."), _Line]
 Note = Annotated[str, Field(max_length=500, description="Any remark."), _Line]

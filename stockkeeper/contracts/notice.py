@@ -20,6 +20,7 @@ class Audience(StrEnum):
     ESCALATION = "ESCALATION"
     SUPPLIER = "SUPPLIER"
     WAREHOUSE = "WAREHOUSE"
+    OPERATIONS = "OPERATIONS"
 
 
 NOT_SET_UP = "no mail is set up"

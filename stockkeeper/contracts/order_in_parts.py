@@ -10,6 +10,7 @@ from stockkeeper.contracts import reservation
 from stockkeeper.contracts.messages import (
     MAX_LINES,
     Actor,
+    DaysLeft,
     Id,
     Message,
     Minutes,
@@ -59,6 +60,12 @@ class OrderInParts(Start):
         "Null: however late.",
     )
 
+    minimum_days_left: DaysLeft | None = Field(
+        default=None,
+        description="Days that each unit of a tracked product must have left when it is held. Null: what the product "
+        "asks for.",
+        exclude_if=lambda days: days is None,
+    )
     hold_again: bool = Field(
         default=False,
         description="Hold the lines again that gave way to a correction, until the deadline that they had.",
@@ -90,6 +97,7 @@ class OrderInParts(Start):
             ttl_minutes=self.ttl_minutes,
             performed_by=self.performed_by,
             not_after=self.not_after,
+            minimum_days_left=self.minimum_days_left,
             hold_again=self.hold_again,
         )
 

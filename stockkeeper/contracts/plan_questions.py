@@ -62,6 +62,14 @@ class PlanExplained(ItemPlan):
 
     numbers: list[ExplainedNumber] = Field(description="In the order in which one follows from the other.")
     today: date = Field(description="The warehouse's own day.")
+    quantity_to_expire: int = Field(
+        default=0,
+        description="Of the available units, those that are expected to expire within the lead time, before they can "
+        "be sold: reordering doesn't count on them.",
+    )
+    unavailable: dict[str, int] = Field(
+        default_factory=dict, description="Units on hand that can't be promised, by state, such as EXPIRED."
+    )
     arrivals: list[ArrivalAhead] = Field(description="The earliest first.")
     outlook: list[DayAheadState] = Field(description="Day by day from today; empty without a plan.")
     falls_below: date | None = Field(

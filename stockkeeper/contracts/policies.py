@@ -19,6 +19,15 @@ def bulk_queue(task_queue: str) -> str:
     return f"{task_queue}-bulk"
 
 
+def events_queue(task_queue: str) -> str:
+    """The task queue of those who read events, and wait there for the next one (ADR 0093).
+
+    Args:
+        task_queue: The one on which everything is started.
+    """
+    return f"{task_queue}-events"
+
+
 BULK_TAKEN_WITHIN = timedelta(minutes=10)
 """How long a step waits on the queue of bulk work. Then it goes by the other one: no worker serves bulk work, or those
 that do have had longer steps than this."""
@@ -101,6 +110,19 @@ MOVING: dict[str, Any] = BULK_WRITE | {
 }
 """A step of a warehouse's move to another database: it goes through all rows of a warehouse, and is owed."""
 
+DELIVERY: dict[str, Any] = {
+    # It waits for events for an hour, and delivers a page after that.
+    "start_to_close_timeout": timedelta(hours=2),
+    # A worker that was killed is missed soon; what it reported as taken isn't sent again. A command that interrupts it
+    # is heard of with the next heartbeat.
+    "heartbeat_timeout": timedelta(seconds=10),
+    # For ever, because the events are owed. That a receiver doesn't take them is an answer and no failure of this.
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=1)
+    ),
+}
+"""Events on their way to a subscriber (ADR 0094)."""
+
 PLANNING: dict[str, Any] = BULK_WRITE | {
     # A page of items takes a second or so; the first rollup of a large ledger takes minutes. For a day: then the next
     # run comes, and a person should look at this one.
@@ -148,3 +170,19 @@ READ: dict[str, Any] = {
     "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=5),
 }
 """A question to the database that changes nothing."""
+
+EVENTS_WAIT = timedelta(seconds=20)
+"""How long a question for events may wait for the next one: as long as calls through proxies commonly may."""
+
+READ_EVENTS: dict[str, Any] = {
+    # It waits, and then reads a page.
+    "start_to_close_timeout": EVENTS_WAIT + READ["start_to_close_timeout"],
+    # A worker that was killed is missed within this time, and another one goes on; its followers have missed nothing.
+    "heartbeat_timeout": timedelta(seconds=10),
+    # Who follows asks again in any case. The rest of a wait that nobody hears any more takes a slot for no longer.
+    "schedule_to_close_timeout": EVENTS_WAIT + READ["schedule_to_close_timeout"],
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_interval=timedelta(seconds=5)
+    ),
+}
+"""A question for events, which may wait for the next one."""

@@ -1,14 +1,16 @@
-"""A product's names: the SKU of today, and those that it had. Small changes and questions, without a workflow."""
+"""A product's names: its SKU, those that it had, its barcodes. Small changes and questions, without a workflow."""
 
 from typing import Annotated, Protocol
 
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, Field
 from temporalio import activity
 
 from stockkeeper.contracts.import_rows import KeyOfMessage
 from stockkeeper.contracts.messages import Actor, Asked, Message, Timestamp
 from stockkeeper.contracts.stock import Name
+from stockkeeper.domain.lot import Tracking as Tracking  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.names import require_sku
+from stockkeeper.domain.unit import BaseUnit as BaseUnit  # noqa: PLC0414
 
 
 class RenameProductStep(Asked):
@@ -33,13 +35,24 @@ class FormerSku(BaseModel):
     renamed_by: str
 
 
+class ProductBarcode(BaseModel):
+    """A barcode of a product, and the pack that it is printed on."""
+
+    barcode: str = Field(description="A GTIN with its 14 digits, or an own code as it is printed.")
+    unit: str = Field(description="The pack, such as each or case.")
+    quantity: int = Field(description="Base units in one.")
+
+
 class ProductNames(BaseModel):
-    """The SKU of a product, and those that it had, the latest first."""
+    """The SKU of a product, those that it had, the latest first, and what else a label says of it."""
 
     product_id: int
     sku: str
     name: str
     former_skus: list[FormerSku]
+    tracking: Tracking = Tracking.NONE
+    base_unit: BaseUnit = BaseUnit.EACH
+    barcodes: list[ProductBarcode] = Field(default_factory=list, description="The smallest packs first.")
 
 
 class ProductActivities(Protocol):
@@ -52,5 +65,5 @@ class ProductActivities(Protocol):
 
     @activity.defn(name="show_product")
     def show_product(self, question: ShowProduct) -> ProductNames:
-        """The SKU of a product, and those that it had."""
+        """The SKU of a product, those that it had, and its barcodes."""
         ...

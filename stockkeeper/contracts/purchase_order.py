@@ -10,7 +10,7 @@ from temporalio import activity
 from stockkeeper.contracts.difference import APPROVE_DIFFERENCE, DifferenceApprovalState, DifferenceFields
 from stockkeeper.contracts.messages import (
     Day,
-    DocumentAnswer,
+    InspectingAnswer,
     Money,
     Step,
     money,
@@ -146,13 +146,19 @@ class EndPurchaseOrderStep(Step):
     reason: str
 
 
+def _is_empty(shown: str) -> bool:
+    """Whether there is nothing to say beside the number."""
+    return not shown
+
+
 class StoredLine(PurchaseOrderLineState):
-    """A line with its SKU."""
+    """A line with its SKU, and its units in the supplier's packs: ``120 (5 cases of 24)``; empty if it has none."""
 
     sku: str
+    qty_shown: str = Field(default="", exclude_if=_is_empty)
 
 
-class StoredPurchaseOrder(DocumentAnswer):
+class StoredPurchaseOrder(InspectingAnswer):
     """A purchase order as stored: the answer to every step.
 
     Attributes:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from stockkeeper.contracts.difference import DifferenceApprovalState
+from stockkeeper.contracts.lot import HasLots, OfLot
 from stockkeeper.contracts.messages import (
     MAX_LINES,
     MAX_UNITS,
@@ -150,8 +151,8 @@ class Amend(ReasonedCommand):
     )
 
 
-class ReceiptLine(CheckedLine):
-    """Delivered units of one product."""
+class ReceiptLine(CheckedLine, OfLot):
+    """Delivered units of one product; of a tracked one, of one lot."""
 
     without_units = "quantity: a delivered line needs accepted or rejected units"
 
@@ -184,8 +185,8 @@ class CorrectReceipt(Message):
     )
 
 
-class SentBackLine(Message):
-    """Units of a product that go back to the supplier."""
+class SentBackLine(OfLot):
+    """Units of a product that go back to the supplier; of a tracked one, of one lot."""
 
     product_id: Id
     quantity: Units
@@ -241,8 +242,8 @@ class ApprovalState(State):
     note: str | None = None
 
 
-class PurchaseOrderLineState(State):
-    """One line; quantities in units."""
+class PurchaseOrderLineState(State, HasLots):
+    """One line; quantities in units. Its lots are those of the units received."""
 
     product_id: int
     qty: int

@@ -5,20 +5,25 @@ A client asks by a standalone activity of the question's name. Where the server 
 Some entries are small changes that carry an operation id of their own; they travel the same two ways.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, Field
 
 from stockkeeper.contracts import (
     audit_findings,
+    barcode,
     buffer,
     count_questions,
     documents,
+    event,
+    event_subscriber,
     homes,
     import_preview,
     ledger,
+    lot_questions,
+    lot_trace,
     operation,
     order_promising,
     plan_questions,
@@ -29,6 +34,7 @@ from stockkeeper.contracts import (
     waiting,
 )
 from stockkeeper.contracts.messages import Message, Page
+from stockkeeper.contracts.policies import READ, READ_EVENTS, events_queue
 
 WORKFLOW_TYPE = "QuestionWorkflow"
 
@@ -51,6 +57,10 @@ P = TypeVar("P", bound=Page)
 R = TypeVar("R")
 
 
+def _on_every_worker(task_queue: str) -> str:
+    return task_queue
+
+
 @dataclass(frozen=True)
 class Question(Generic[Q, A]):
     """A question, the activity that answers it, and the models of both.
@@ -59,11 +69,15 @@ class Question(Generic[Q, A]):
         activity: The method of the activities' interface; its name is the question's name on the wire.
         model: The model of the question.
         answer: The model of the answer.
+        policy: Its timeouts and attempts.
+        queue: The task queue on which it is asked, by the one on which everything is started.
     """
 
-    activity: Callable[[Any, Q], A]
+    activity: Callable[[Any, Q], A] | Callable[[Any, Q], Awaitable[A]]
     model: type[Q]
     answer: type[A]
+    policy: Mapping[str, Any] = field(default_factory=lambda: READ, kw_only=True)
+    queue: Callable[[str], str] = field(default=_on_every_worker, kw_only=True)
 
     @property
     def name(self) -> str:
@@ -95,6 +109,27 @@ SHOW_LEVELS = PagedQuestion[stock.ShowLevels, stock.StockLevels, stock.StockLeve
     rows=lambda page: page.levels,
     place=lambda level: (level.sku, level.warehouse),
 )
+SHOW_LOTS = PagedQuestion[lot_questions.ShowLots, lot_questions.LotsShown, lot_questions.LotShown](
+    lot_questions.LotQuestionActivities.show_lots,
+    lot_questions.ShowLots,
+    lot_questions.LotsShown,
+    rows=lambda page: page.lots,
+    place=lambda lot: lot.place,
+)
+SHOW_EXPIRING_LOTS = PagedQuestion[lot_questions.ShowExpiringLots, lot_questions.LotsShown, lot_questions.LotShown](
+    lot_questions.LotQuestionActivities.show_expiring_lots,
+    lot_questions.ShowExpiringLots,
+    lot_questions.LotsShown,
+    rows=lambda page: page.lots,
+    place=lambda lot: lot.place_by_day,
+)
+SHOW_LOT_HOLDS = PagedQuestion[lot_questions.ShowLotHolds, lot_questions.LotHolds, lot_questions.LotHold](
+    lot_questions.LotQuestionActivities.show_lot_holds,
+    lot_questions.ShowLotHolds,
+    lot_questions.LotHolds,
+    rows=lambda page: page.holds,
+    place=lambda hold: (hold.warehouse, hold.reservation_id),
+)
 SHOW_IN_TRANSIT = PagedQuestion[stock.ShowInTransit, stock.InTransitPage, stock.InTransit](
     stock.StockActivities.show_in_transit,
     stock.ShowInTransit,
@@ -118,6 +153,13 @@ SHOW_STOCK_AT = PagedQuestion[ledger.ShowStockAt, ledger.LevelsThen, ledger.Leve
     ledger.LevelsThen,
     rows=lambda page: page.levels,
     place=lambda level: (level.sku, level.warehouse),
+)
+SHOW_LOTS_AT = PagedQuestion[ledger.ShowLotsAt, ledger.LotsThen, ledger.LotThen](
+    ledger.LedgerActivities.show_lots_at,
+    ledger.ShowLotsAt,
+    ledger.LotsThen,
+    rows=lambda page: page.lots,
+    place=lambda lot: (lot.sku, lot.warehouse, lot.lot_number or ""),
 )
 SHOW_HISTORY = PagedQuestion[ledger.ShowHistory, ledger.History, ledger.Movement](
     ledger.LedgerActivities.show_history,
@@ -153,12 +195,16 @@ SET_PLANNING = Question(
 SET_BUFFER = Question(buffer.BufferActivities.set_buffer, buffer.SetBufferStep, stock.StockLevel)
 RENAME_PRODUCT = Question(product.ProductActivities.rename_product, product.RenameProductStep, product.ProductNames)
 SHOW_PRODUCT = Question(product.ProductActivities.show_product, product.ShowProduct, product.ProductNames)
+READ_SCAN = Question(barcode.BarcodeActivities.read_scan, barcode.ReadScan, barcode.ScanAnswer)
+EXPORT_BARCODES = Question(barcode.BarcodeActivities.export_barcodes, barcode.ExportBarcodes, barcode.BarcodesPage)
+FORGET_BARCODE = Question(barcode.BarcodeActivities.forget_barcode, barcode.ForgetBarcodeStep, barcode.ForgottenBarcode)
 SHOW_VARIANCES = PagedQuestion[count_questions.ShowVariances, count_questions.Variances, count_questions.Variance](
     count_questions.CountQuestionActivities.show_variances,
     count_questions.ShowVariances,
     count_questions.Variances,
     rows=lambda page: page.variances,
-    place=lambda variance: (variance.count_number, variance.sku),
+    place=lambda variance: (variance.count_number, variance.sku, variance.lot_number or ""),
+    goes_on="after_line",
 )
 SHOW_ACCURACY = PagedQuestion[count_questions.ShowAccuracy, count_questions.Accuracies, count_questions.Accuracy](
     count_questions.CountQuestionActivities.show_accuracy,
@@ -190,9 +236,24 @@ SHOW_HOMES = PagedQuestion[homes.ShowHomes, homes.HomesPage, homes.HomeShown](
     rows=lambda page: page.homes,
     place=lambda home: home.warehouse_id,
 )
+TRACE_LOT = PagedQuestion[lot_trace.TraceLot, lot_trace.TracePage, lot_trace.TracedMovement](
+    lot_trace.LotTraceActivities.trace_lot,
+    lot_trace.TraceLot,
+    lot_trace.TracePage,
+    rows=lambda page: page.movements,
+    place=lambda movement: movement.place,
+)
 SHOW_DOCUMENT = Question(documents.DocumentActivities.show_document, documents.ShowDocument, documents.DocumentShown)
 FIND_OPERATION = Question(
     operation.OperationActivities.find_operation, operation.FindOperation, operation.OperationFound
+)
+READ_EVENTS_AFTER = Question(
+    event.EventActivities.read_events, event.ReadEvents, event.EventsPage, policy=READ_EVENTS, queue=events_queue
+)
+SHOW_WEBHOOK_SECRET = Question(
+    event_subscriber.WebhookSecretActivities.show_webhook_secret,
+    event_subscriber.ShowWebhookSecret,
+    event_subscriber.WebhookSecretSealed,
 )
 PREVIEW_IMPORT = Question(
     import_preview.ImportPreviewActivities.preview_import, import_preview.PreviewPage, import_preview.PreviewedPage
@@ -202,9 +263,10 @@ DECIDE_FINDING = Question(
 )
 
 _ALL: tuple[Question[Any, Any], ...] = (
-    *(LIST_DOCUMENTS, SHOW_DOCUMENT, FIND_OPERATION, PREVIEW_IMPORT),
+    *(LIST_DOCUMENTS, SHOW_DOCUMENT, FIND_OPERATION, PREVIEW_IMPORT, READ_EVENTS_AFTER, SHOW_WEBHOOK_SECRET),
     *(FIND_ITEMS, FIND_TERMS, SHOW_LEVELS, SHOW_IN_TRANSIT, SHOW_WAITING, PROMISE),
-    *(SHOW_HOMES, SHOW_PRODUCT, RENAME_PRODUCT, SET_BUFFER),
+    *(SHOW_LOTS, SHOW_EXPIRING_LOTS, SHOW_LOT_HOLDS, SHOW_LOTS_AT, TRACE_LOT),
+    *(SHOW_HOMES, SHOW_PRODUCT, RENAME_PRODUCT, SET_BUFFER, READ_SCAN, EXPORT_BARCODES, FORGET_BARCODE),
     *(SHOW_STOCK_AT, SHOW_HISTORY, SHOW_COURSE, EXPORT_MOVEMENTS, EXPORT_SUPPLY),
     *(EXPLAIN_PLAN, SHOW_PLAN_ACCURACY),
     *(SHOW_PLANS, SET_PLANNING, SHOW_VARIANCES, SHOW_ACCURACY, SHOW_FINDINGS, DECIDE_FINDING),

@@ -12,7 +12,7 @@ _KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class CheckedLine(Message):
-    """Units of one product that were looked at when they came. Its other fields are numbers of units."""
+    """Units of one product that were looked at when they came. Its fields that end in quantity are numbers of units."""
 
     without_units: ClassVar[str]
     """The words for a line on which nothing came."""
@@ -21,7 +21,7 @@ class CheckedLine(Message):
 
     @model_validator(mode="after")
     def _something_came(self) -> Self:
-        if not any(units for name, units in self if name != "product_id"):
+        if not any(units for name, units in self if name.endswith("quantity")):
             raise ValueError(self.without_units)
         return self
 

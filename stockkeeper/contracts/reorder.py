@@ -107,6 +107,11 @@ class CoveredState(State):
     warehouse_id: int
     quantity_available: int
     reorder_point: int
+    quantity_to_expire: int = Field(
+        default=0,
+        exclude_if=lambda units: not units,
+        description="Of the available units, those that are expected to expire before they can be sold; absent: none.",
+    )
     purchase_orders: list[CoveringOrder] = Field(
         default_factory=list, description=f"The earliest first; at most {ORDERS_SHOWN_AN_ITEM}."
     )

@@ -8,10 +8,12 @@ from pydantic import AwareDatetime, Field, model_validator
 from temporalio import activity
 
 from stockkeeper.contracts.giving_way import GIVE_WAY
+from stockkeeper.contracts.lot import HasLots, LotQuantities, require_all_units, units_of
 from stockkeeper.contracts.messages import (
     MAX_LINES,
     MAX_MINUTES,
     Actor,
+    DaysLeft,
     Id,
     Message,
     Minutes,
@@ -30,7 +32,7 @@ from stockkeeper.contracts.messages import (
 from stockkeeper.contracts.process import Command, ProcessSpec
 from stockkeeper.contracts.stock import ShortageState
 from stockkeeper.domain import permission
-from stockkeeper.domain.reservation import RESERVATION
+from stockkeeper.domain.reservation import RESERVATION, WantedLine
 from stockkeeper.domain.reservation import ReservationStatus as ReservationStatus  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.sourcing import Part, request_of
 from stockkeeper.domain.stock import ItemKey, MovementType
@@ -70,6 +72,12 @@ class ReservationRequest(Start):
         description="Later than this the order isn't held: it is REJECTED, and `reserved` answers InvalidState. "
         "Null: however late.",
     )
+    minimum_days_left: DaysLeft | None = Field(
+        default=None,
+        description="Days that each unit of a tracked product must have left when it is held. Null: what the product "
+        "asks for.",
+        exclude_if=lambda days: days is None,
+    )
     hold_again: bool = Field(
         default=False,
         description="The hold of this reference gave way to a correction: hold its lines again, until the deadline "
@@ -89,11 +97,17 @@ class FulfillLine(Message):
     warehouse_id: Id | None = None
     reservation_id: Id | None = None
     quantity: Units
+    lots: LotQuantities | None = Field(
+        default=None,
+        description="The lots that were picked. Null: those that are held.",
+        exclude_if=lambda lots: lots is None,
+    )
 
     @model_validator(mode="after")
     def _names_something(self) -> "FulfillLine":
         if self.product_id is None and self.reservation_id is None:
             raise ValueError("give product_id or reservation_id")
+        require_all_units(self.lots, self.quantity)
         return self
 
 
@@ -147,7 +161,7 @@ STOCK_CAME = "stock_came"
 """The signal without payload by which an order that waits looks whether it is its turn. Anybody may send it."""
 
 
-class ReservationLineState(State):
+class ReservationLineState(State, HasLots):
     """One line; quantities in units."""
 
     reservation_id: int | None = Field(description="Null until the stock is held.")
@@ -218,6 +232,14 @@ def requested_lines(lines: Iterable[ReservationLineState]) -> list[ReservationLi
     ]
 
 
+def wanted_lines(lines: Iterable[FulfillLine]) -> list[WantedLine]:
+    """Lines of a command, as the domain has them."""
+    return [
+        WantedLine(line.quantity, line.product_id, line.warehouse_id, line.reservation_id, units_of(line.lots))
+        for line in lines
+    ]
+
+
 class ReserveStockStep(Step):
     """Hold every line until ``expires_at``, or none; if stock is short, wait for it until ``waiting_until``."""
 
@@ -229,6 +251,7 @@ class ReserveStockStep(Step):
     expires_at: AwareDatetime
     waiting_until: AwareDatetime | None = Field(default=None, description="Null: it doesn't wait.")
     not_after: AwareDatetime | None = Field(default=None, description="Later than this nothing is held.")
+    minimum_days_left: int | None = Field(default=None, exclude_if=lambda days: days is None)
 
 
 class ServeWaitingStep(Step):
@@ -242,6 +265,7 @@ class ServeWaitingStep(Step):
     expires_at: AwareDatetime
     is_last: bool = Field(description="The time of the wait is over: if it isn't served now, it is rejected.")
     not_after: AwareDatetime | None = Field(default=None, description="Later than this nothing is held.")
+    minimum_days_left: int | None = Field(default=None, exclude_if=lambda days: days is None)
 
 
 class HoldAgainStep(Step):
@@ -334,6 +358,11 @@ class SecureReservationStep(Step):
     command: Literal["fulfill", "release", "cancel"] = Field(description="The command that is to be decided.")
     effect: str = Field(description="Operation of its effect. If that was carried out, nothing is secured any more.")
     expires_at: AwareDatetime = Field(description="A deadline that no buyer reaches.")
+    picked: list[FulfillLine] | None = Field(
+        default=None,
+        description="Units that are to leave, with the lots that were picked: they are held from now on. Null: none.",
+        exclude_if=lambda lines: lines is None,
+    )
 
 
 class HeldLineState(ReservationLineState):

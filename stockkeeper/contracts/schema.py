@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typedd
 from pydantic import BaseModel, Field, create_model
 from pydantic.json_schema import models_json_schema
 
-from stockkeeper.contracts import inventory_service, move, order_in_parts, question
+from stockkeeper.contracts import event, event_subscriber, inventory_service, move, order_in_parts, question
 from stockkeeper.contracts.errors import DomainError, UnknownProduct, UnknownSupplier, UnknownWarehouse
 from stockkeeper.contracts.policies import TASK_QUEUE
 from stockkeeper.contracts.process import ProcessSpec
@@ -30,6 +30,10 @@ UPDATE_IDS = (
 """What a client has to know about naming its updates."""
 
 Mode = Literal["validation", "serialization"]
+
+_OTHERS = (move.PROCESS, event_subscriber.PROCESS)
+"""Processes without documents, demo or audit: they concern no single stock."""
+_ALL = (*PROCESSES, order_in_parts.PROCESS, *_OTHERS)
 
 
 def generate() -> dict[str, Any]:
@@ -71,9 +75,7 @@ def generate() -> dict[str, Any]:
         "search_attributes": sorted(TYPES),
         "errors": list(errors),
         "error_details": {code: details(code) for code in errors},
-        "workflows": {
-            process.workflow_type: described(process) for process in (*PROCESSES, order_in_parts.PROCESS, move.PROCESS)
-        },
+        "workflows": {process.workflow_type: described(process) for process in _ALL},
         "update_ids": UPDATE_IDS,
         "questions": {
             name: {"question": reference_of[each.model], "answer": reference_of[each.answer]}
@@ -83,6 +85,10 @@ def generate() -> dict[str, Any]:
             "workflow_type": question.WORKFLOW_TYPE,
             "workflow_id": question.workflow_id("{name}"),
             "start": reference_of[question.QuestionRequest],
+        },
+        "events": {
+            "envelope": reference_of[event.Event],
+            "data": {event.type_of(kind): reference_of[model] for kind, model in event.DATA.items()},
         },
         "nexus_services": {
             inventory_service.SERVICE: {
@@ -96,17 +102,18 @@ def generate() -> dict[str, Any]:
 
 def _modes() -> dict[type[BaseModel], Mode]:
     """Every model on the wire: as it is sent, or as it is received where a caller sends it."""
-    modes: dict[type[BaseModel], Mode] = {process.state: "serialization" for process in (*PROCESSES, move.PROCESS)}
+    modes: dict[type[BaseModel], Mode] = {process.state: "serialization" for process in (*PROCESSES, *_OTHERS)}
     modes.update((each.answer, "serialization") for each in question.QUESTIONS.values())
     modes[question.QuestionRequest] = "validation"
     modes.update((each.model, "validation") for each in question.QUESTIONS.values())
-    for process in (*PROCESSES, order_in_parts.PROCESS, move.PROCESS):
+    for process in _ALL:
         modes[process.start] = "validation"
         if process.resume:
             modes[process.resume] = "validation"
         modes.update((command.message, "validation") for command in process.commands)
     for asked, answer in inventory_service.operations().values():
         modes[asked], modes[answer] = "validation", "serialization"
+    modes.update(dict.fromkeys((event.Event, *event.DATA.values()), "serialization"))
     return modes
 
 

@@ -30,11 +30,14 @@ WORKER_SETTINGS = frozenset(
         "BULK_FACTOR",
         "CONCURRENCY",
         "COUNTING",
+        "DAMAGED_GOODS",
         "DATABASES",
         "DATABASE_ROLE",
         "DATABASE_URLS",
         "DEPLOYMENT_NAME",
         "ESCALATION_NOTICE_URLS",
+        "EVENTS_KEPT_DAYS",
+        "EXPIRY_NOTICE_DAYS",
         "FORECAST",
         "HEALTH_ADDRESS",
         "HOLDING_COST_RATE",
@@ -50,12 +53,20 @@ WORKER_SETTINGS = frozenset(
         "METRICS_ADDRESS",
         "NEXUS_ENDPOINT",
         "NOTICE_URLS",
+        "OPERATIONS_NOTICE_URLS",
         "ORDER_COST",
         "OVER_DELIVERY_PERCENT",
+        "RETURNED_GOODS",
         "SERVES",
+        "SHORT_DATED_RECEIPTS",
         "SUPPLIER_NOTICE_URLS",
         "TASK_QUEUE",
         "WAREHOUSE_NOTICE_URLS",
+        "WEBHOOK_ALLOW_HTTP",
+        "WEBHOOK_ALLOW_PRIVATE",
+        "WEBHOOK_GIVE_UP_HOURS",
+        "WEBHOOK_KEY",
+        "WEBHOOK_NETWORKS",
     }
 )
 """The worker's, without the prefix."""
@@ -65,11 +76,13 @@ SECRET_SETTINGS = frozenset(
         "DATABASE_URLS",
         "ESCALATION_NOTICE_URLS",
         "NOTICE_URLS",
+        "OPERATIONS_NOTICE_URLS",
         "SUPPLIER_NOTICE_URLS",
         "WAREHOUSE_NOTICE_URLS",
+        "WEBHOOK_KEY",
     }
 )
-"""Those that may hold a password: the variable with ``_FILE`` behind its name names a file with the value instead."""
+"""Those that may hold a password or a key: with ``_FILE`` behind its name, a variable names a file with the value."""
 OTHER_SETTINGS = frozenset(
     {
         "CATALOGUE_URL",
@@ -81,6 +94,7 @@ OTHER_SETTINGS = frozenset(
         "ENCRYPTION_KEYS_FILE",
         "IDENTITY_TOKEN",
         "IDENTITY_TOKEN_FILE",
+        "NATS_URL",
         "SECRETS",
         "UI_URL",
         "WORKERS",

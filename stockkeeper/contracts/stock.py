@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from temporalio import activity
 
 from stockkeeper.contracts.messages import MAX_LINES, Id, Message, Money, Page, State, Timestamp
+from stockkeeper.contracts.unit import BaseUnit, KnownPack, PackFound, ProductUnits, units_for
 from stockkeeper.domain.errors import InsufficientStock, Shortage
 from stockkeeper.domain.sourcing import DEFAULT_PRIORITY as DEFAULT_PRIORITY  # noqa: PLC0414 - part of the contract
 
@@ -36,6 +37,9 @@ class FindItems(Message):
         default=False,
         description="Whether a product goes by its SKU alone; then a number is no id, and an id is written ``id:7``.",
     )
+    units: bool = Field(
+        default=False, description="Whether the base units and packs of these products are wanted as well."
+    )
 
 
 class FoundItems(BaseModel):
@@ -52,6 +56,18 @@ class FoundItems(BaseModel):
         default_factory=dict, description="Priority of each of these warehouses, by id: the lower one is sourced first."
     )
     supplier_names: dict[int, str] = Field(default_factory=dict)
+    base_units: dict[int, BaseUnit] = Field(
+        default_factory=dict, description="Base unit of each of these products that isn't counted in pieces, by id."
+    )
+    packs: dict[int, list[PackFound]] = Field(
+        default_factory=dict, description="Packs of each of these products that has any, by id."
+    )
+
+    def units_of(self, product_id: int | None, supplier_id: int | None = None) -> ProductUnits:
+        """The units of a product that was asked for with ``units``: for a supplier's orders, or for the house."""
+        base_unit = self.base_units.get(product_id or 0, BaseUnit.EACH)
+        known = [KnownPack(**each.model_dump()) for each in self.packs.get(product_id or 0, ())]
+        return units_for(base_unit, known, supplier_id)
 
 
 class FindTerms(Message):
@@ -91,6 +107,9 @@ class ShowLevels(ItemsQuestion):
     product_ids: list[Id] = Field(default_factory=list, max_length=MAX_LINES)
     warehouse_ids: list[Id] = Field(default_factory=list, max_length=MAX_LINES)
     below_reorder_point: bool = False
+    as_of: Timestamp | None = Field(
+        default=None, description="The instant that says which lots have expired; null: now. Levels are those of now."
+    )
 
 
 class ItemLevel(BaseModel):
@@ -109,8 +128,17 @@ class StockLevel(ItemLevel):
 
     quantity_reserved: int
     quantity_buffer: int = Field(0, description="Units that are kept from sale: no new hold may have them.")
+    quantity_unavailable: int = Field(
+        0, description="Units on hand that nobody holds and that can't be promised: set aside, or of lots that may not."
+    )
+    unavailable: dict[str, int] = Field(
+        default_factory=dict,
+        exclude_if=lambda units: not units,
+        description="The same by state: QUARANTINE, DAMAGED, QUALITY_CONTROL and SAFETY; BLOCKED, EXPIRED and "
+        "TOO_FEW_DAYS_LEFT of lots. Left out: none.",
+    )
     quantity_available: int = Field(
-        description="Units that a new hold may have: on hand minus reserved minus the buffer, and never below 0."
+        description="Units that a new hold may have: on hand minus reserved, buffer and unavailable; never below 0."
     )
     reorder_point: int | None
     warehouse_priority: int = Field(DEFAULT_PRIORITY, description="Priority of the warehouse: lower is sourced first.")
@@ -170,6 +198,17 @@ class ShortageState(State):
     waited_for: int = Field(
         default=0,
         description="Further units that are there, and that orders before this one wait for; left out if 0.",
+        exclude_if=lambda units: not units,
+    )
+    lot_number: str | None = Field(
+        default=None,
+        description="The lot that was asked for; left out: any.",
+        exclude_if=lambda number: number is None,
+    )
+    unavailable: int = Field(
+        default=0,
+        description="Further units on hand that can't be promised: set aside, or of lots that are stopped, have "
+        "expired, or have fewer days left than asked for; left out if 0.",
         exclude_if=lambda units: not units,
     )
 

@@ -11,11 +11,13 @@ SUPPLY_AT_ONCE = 2_000
 
 
 class ExportSupply(Message):
-    """Suppliers, or what they sell and on which terms; page by page in the order of their ids."""
+    """Suppliers, what they sell and on which terms, or packs of products; page by page in the order of their ids."""
 
-    file: Literal["suppliers", "product-suppliers"] = Field(description="Kind of file, as imports have it.")
+    file: Literal["suppliers", "product-suppliers", "units"] = Field(description="Kind of file, as imports have it.")
     after: tuple[int, int] | None = Field(
-        default=None, description="Ids of the last line seen: of its supplier, and of its product (0 of a supplier)."
+        default=None,
+        description="``after`` of the last page: of its last line the ids of supplier (0: none) and product; of packs "
+        "the line's own id in place of the supplier's.",
     )
 
 

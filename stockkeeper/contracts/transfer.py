@@ -21,6 +21,7 @@ from stockkeeper.contracts.transfer_state import (
     WRITE_OFF,
     ArrivedLine,
     DepartureState,
+    PartLine,
     TransferLine,
     TransferLineState,
     TransferRequest,
@@ -55,7 +56,7 @@ class DispatchTransferStep(TransferStep):
 
     added_later: ClassVar[tuple[str, ...]] = ("lines", "dispatch_id")
 
-    lines: list[TransferLine] | None = None
+    lines: list[PartLine] | None = None
     dispatch_id: str | None = None
 
 
@@ -72,7 +73,7 @@ class WriteOffTransferStep(TransferStep):
     added_later: ClassVar[tuple[str, ...]] = ("lines", "write_off_id")
 
     reason: str
-    lines: list[TransferLine] | None = None
+    lines: list[PartLine] | None = None
     write_off_id: str | None = None
 
 

@@ -1,5 +1,6 @@
 """A transfer between two databases on the wire: what one end's database has booked, told to the other's."""
 
+from datetime import date
 from typing import Protocol
 
 from pydantic import AwareDatetime, BaseModel, Field
@@ -7,6 +8,7 @@ from temporalio import activity
 
 from stockkeeper.contracts.messages import Message
 from stockkeeper.contracts.transfer import StoredTransfer, TransferStep
+from stockkeeper.domain.lot import LotStatus
 from stockkeeper.domain.transfer import TransferStatus, TransitKind
 
 
@@ -23,6 +25,30 @@ class BookedInTransit(BaseModel):
     workflow_id: str
     run_id: str
     units: dict[int, int] = Field(description="By line number.")
+    lots: dict[int, dict[str, int]] = Field(
+        default_factory=dict,
+        description="The units of tracked products by line number and lot.",
+        exclude_if=lambda lots: not lots,
+    )
+
+
+class LotTold(BaseModel):
+    """A lot on its way, as the database that tells of it knows it."""
+
+    product_id: int
+    lot_number: str
+    expires_on: date | None
+    best_before: date | None
+    made_on: date | None
+    supplier_id: int | None
+    receipt: str | None
+    status: LotStatus
+    status_reason: str | None
+    status_since: AwareDatetime | None
+    status_by: str | None
+    created_at: AwareDatetime
+    created_by: str
+    operation_id: str
 
 
 class LineAtAnEnd(BaseModel):
@@ -56,6 +82,11 @@ class TransferEnd(BaseModel):
     closed_reason: str | None
     lines: list[LineAtAnEnd]
     booked: list[BookedInTransit]
+    lots: list[LotTold] = Field(
+        default_factory=list,
+        description="What is known of the lots on their way, where some of these entries have lots.",
+        exclude_if=lambda lots: not lots,
+    )
     latest: int = Field(description="Number of the last entry of these, by which the next page is asked for.")
     more: bool = Field(description="Entries follow.")
 

@@ -1,10 +1,12 @@
 """The transfer on the wire: its start, commands and state."""
 
+from datetime import date
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from stockkeeper.contracts.difference import DifferenceApprovalState
+from stockkeeper.contracts.lot import LotQuantities, OfLot, require_all_units
 from stockkeeper.contracts.messages import (
     MAX_LINES,
     MAX_UNITS,
@@ -66,7 +68,23 @@ class TransferRequest(Start):
         return f"transfer {self.transfer_number}: {lines}, {counted(units, 'unit')}"
 
 
-PartOfIt = Annotated[list[TransferLine], Field(min_length=1, max_length=MAX_LINES)]
+class PartLine(TransferLine):
+    """Units of a product that leave, or are lost."""
+
+    lots: LotQuantities | None = Field(
+        default=None,
+        description="The lots of these units, of a tracked product. Null: those that are held; of lost units the only "
+        "one in transit, or all that is in transit.",
+        exclude_if=lambda lots: lots is None,
+    )
+
+    @model_validator(mode="after")
+    def _lots_are_of_all_units(self) -> Self:
+        require_all_units(self.lots, self.quantity)
+        return self
+
+
+PartOfIt = Annotated[list[PartLine], Field(min_length=1, max_length=MAX_LINES)]
 """Units of some of its products; the same product on two lines counts together."""
 
 
@@ -81,8 +99,11 @@ class Dispatch(Message):
     occurred_at: OccurredAt = None
 
 
-class ArrivedLine(CheckedLine):
-    """Arrived units of one product."""
+class ArrivedLine(OfLot, CheckedLine):
+    """Arrived units of one product; of a tracked one, of a lot.
+
+    Without a lot they are of the only one in transit, or all that is in transit, and all fit or all damaged.
+    """
 
     without_units = "quantity: a delivered line needs fit or damaged units"
 
@@ -120,6 +141,21 @@ WRITE_OFF = Command("write_off", WriteOff)
 CANCEL = Command("cancel", CancelTransfer)
 
 
+class TransferLotState(State):
+    """A lot of a line, in units. Always: dispatched = received + damaged + written_off + returned + in_transit."""
+
+    lot_number: str
+    expires_on: date | None = None
+    quantity: int = Field(description="Units of the line that are of this lot: held, or dispatched.")
+    held: int = Field(default=0, description="Units that are held at the source; 0 as another database knows it.")
+    dispatched: int = 0
+    received: int = 0
+    damaged: int = 0
+    written_off: int = 0
+    returned: int = 0
+    in_transit: int = 0
+
+
 class TransferLineState(State):
     """One line, in units. Always: dispatched = received + damaged + written_off + returned + in_transit."""
 
@@ -134,6 +170,11 @@ class TransferLineState(State):
         default=0, description="Units that went back into the source's stock by a cancellation in transit."
     )
     in_transit: int = Field(default=0, description="Units that have left the source and aren't accounted for yet.")
+    lots: list[TransferLotState] = Field(
+        default_factory=list,
+        description="Of a tracked product: its lots, the first expired first. Left out: it has none.",
+        exclude_if=lambda lots: not lots,
+    )
 
 
 class DepartureState(State):

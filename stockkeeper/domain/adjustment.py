@@ -8,14 +8,16 @@ direction: two units too many and two too few are the same mistake.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from stockkeeper.domain.approval import Approval
+from stockkeeper.domain.correction import Change, net_changes
+from stockkeeper.domain.lot import LotFacts
 from stockkeeper.domain.promise import Promise, require_seen
-from stockkeeper.domain.stock import ItemKey, wanted_by_item
+from stockkeeper.domain.stock import ItemKey
 from stockkeeper.domain.transitions import TransitionTable, Words
 from stockkeeper.domain.worth import Worth, worth_of_units
 
@@ -74,11 +76,26 @@ class AdjustedLine:
         product_id: The product.
         quantity: Units: positive in, negative out.
         unit_cost: Cost of one unit; None: unknown.
+        lot_number: The lot of the units, of a tracked product.
+        expires_on: What its package says, if the line says it, as what follows.
+        best_before: The last day of its best quality.
+        made_on: The day on which it was made.
     """
 
     product_id: int
     quantity: int
     unit_cost: Decimal | None
+    lot_number: str | None = None
+    expires_on: date | None = None
+    best_before: date | None = None
+    made_on: date | None = None
+
+    @property
+    def lot(self) -> LotFacts | None:
+        """The lot of its units; None: the product isn't tracked."""
+        if self.lot_number is None:
+            return None
+        return LotFacts(self.lot_number, self.expires_on, self.best_before, self.made_on)
 
 
 def worth_of(lines: Iterable[AdjustedLine]) -> Worth:
@@ -109,10 +126,11 @@ class Adjustment:
         return f"adjustment {self.adjustment_number}"
 
     @property
-    def changes(self) -> dict[ItemKey, int]:
-        """Units by item, in lock order: a product's lines count together, and items that net to 0 are left out."""
-        lines = ((ItemKey(self.warehouse_id, line.product_id), line.quantity) for line in self.lines)
-        return {item: units for item, units in wanted_by_item(lines).items() if units}
+    def changes(self) -> list[Change]:
+        """What it changes, in lock order: a product's lines count together, and those of each of its lots."""
+        return net_changes(
+            Change(ItemKey(self.warehouse_id, line.product_id), line.quantity, line.lot) for line in self.lines
+        )
 
     def after(self, event: AdjustmentEvent) -> AdjustmentStatus:
         """The status after an event.

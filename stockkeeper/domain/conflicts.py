@@ -17,6 +17,7 @@ _DOCUMENTS = {
     "return-": "return",
     "adjustment-": "adjustment",
     "cycle-count-": "count",
+    "recall-": "recall",
 }
 """The documents by what their workflow ids begin with; the rest of the id is the document's number."""
 
@@ -56,14 +57,16 @@ _BY_STEP = {
     "record": _Step("result"),
     "fulfill": _Step("shipment", _BOOKED, "number"),
     "release": _Step("release", _BOOKED, "number"),
+    "scrap": _Step("scrapping", _BOOKED, "number"),
     "receive": _Step("delivery", _BOOKED, "number"),
     "correct_receipt": _Step("correction", _BOOKED, "number"),
     "return_goods": _Step("return", _BOOKED, "number"),
     "inspect": _Step("inspection", _BOOKED, "number"),
+    "close": _Step("closing"),
 }
 """The steps of documents after their start, by the second part of the operation id."""
 
-STARTS = frozenset({"reserve", "draft", "hold", "register", "submit", "open"})
+STARTS = frozenset({"reserve", "draft", "hold", "register", "submit", "open", "block"})
 """The steps that store a document. Their conflict is about the document as a whole."""
 
 _OF_RUNS: Mapping[str, str] = {
@@ -80,6 +83,7 @@ _OF_RUNS: Mapping[str, str] = {
     "find_count_days": "this run has asked for the day's counts with other contents before",
     "plan_count": "this run has planned count {last} with other contents before",
     "decide_finding": "this decision on a finding was recorded with other contents before",
+    "pass_lots": "this run has looked at lots that expire with other contents before",
     "audit_items": "this audit has checked the items with other contents before",
     "audit_documents": "this audit has checked the documents with other contents before",
     "find_open_holds": "this audit has looked for open holds with other contents before",

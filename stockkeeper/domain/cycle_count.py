@@ -6,6 +6,10 @@ once, unless it is worth more than one person may decide. Beyond either, another
 posted; or a person who hasn't counted approves the first one, with a root cause. A count by which a hold would end is
 never posted without an approval: the approver sees whose hold that is, and the counters don't. The status of a count
 follows from those of its lines.
+
+Of a product that is tracked by lot or serial number each lot is a line. Opening the count lists those that the books
+have; a lot that the counter finds beside them becomes a line as well. Of a product of which the books have no lot there
+is a line without one, which says that none is there, or becomes that of the first lot that is found.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,9 +21,13 @@ from typing import Any
 
 from stockkeeper.domain.approval import Approval
 from stockkeeper.domain.errors import InvalidRequest, InvalidState, NotPermitted
+from stockkeeper.domain.lot import LotFacts
 from stockkeeper.domain.people import is_same_person
 from stockkeeper.domain.promise import Promise, require_seen
 from stockkeeper.domain.transitions import TransitionTable, Words
+
+MOST_LINES = 2_000
+"""Lines of a count at most, with those of lots that were found: an answer has all of them."""
 
 
 class CountStatus(StrEnum):
@@ -110,7 +118,7 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class CountEntry:
-    """One count of a product by one person; quantities in units.
+    """One count of a line by one person; quantities in units.
 
     Attributes:
         counted_by: The counter.
@@ -118,7 +126,8 @@ class CountEntry:
         system_quantity: On hand in the books when the count was recorded.
         root_cause: Cause of the variance, if the counter knows it.
         counted_at: Instant of the count.
-        last_correction: The movement_id of the item's latest ADJUSTMENT at that time; 0: there was none.
+        last_correction: The movement_id of the latest ADJUSTMENT of the item, or of the lot, at that time; 0: there was
+            none.
     """
 
     counted_by: str
@@ -136,13 +145,25 @@ class CountEntry:
 
 @dataclass(frozen=True)
 class CountLine:
-    """One product of a count, and how often it has been counted."""
+    """One product of a count, or one of its lots, and how often it has been counted."""
 
     product_id: int
     status: CountStatus
     entries: Sequence[CountEntry]
     would_end: Sequence[Mapping[str, Any]] = ()
     """The holds that its latest count would end, as they were shown for its approval; fields of `Promise`."""
+    lot: LotFacts | None = None
+    """The lot, with what its counters have read on it; None: the product isn't tracked, or no lot of it was there."""
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """The product and the number of the lot; empty: none."""
+        return self.product_id, "" if self.lot is None else self.lot.lot_number
+
+    @property
+    def named(self) -> str:
+        """The line in a message."""
+        return _named(self.product_id, None if self.lot is None else self.lot.lot_number)
 
     @property
     def counters(self) -> list[str]:
@@ -187,17 +208,70 @@ class CycleCount:
         """Status of the whole count."""
         return status_of(line.status for line in self.lines)
 
-    def line(self, product_id: int) -> CountLine:
-        """The line of a product.
+    def line(self, product_id: int, lot_number: str | None = None) -> CountLine:
+        """The line of a product, or of one of its lots.
 
         Raises:
             InvalidRequest: It isn't to be counted here.
         """
+        line = self.line_of_lot(product_id, lot_number)
+        if line is None:
+            message = f"{_named(product_id, lot_number)} isn't on count {self.count_number}"
+            raise InvalidRequest(message, {"product_id": product_id})
+        return line
+
+    def line_of_lot(self, product_id: int, lot_number: str | None) -> CountLine | None:
+        """The line of one lot of a product, if it has one by now.
+
+        Raises:
+            InvalidRequest: The product isn't to be counted here.
+        """
+        of_product = [line for line in self.lines if line.product_id == product_id]
+        if not of_product:
+            message = f"product {product_id} isn't on count {self.count_number}"
+            raise InvalidRequest(message, {"product_id": product_id})
+        return next((line for line in of_product if line.key == (product_id, lot_number or "")), None)
+
+    def require_none_there(self, product_id: int, on_hand: int) -> None:
+        """Refuse to say of a tracked product that no lot of it is there, where the count or the books have one.
+
+        Raises:
+            InvalidRequest: Each of them has to be counted by itself.
+        """
+        if on_hand or any(line.product_id == product_id and line.lot is not None for line in self.lines):
+            message = f"product {product_id} has lots: name each that was counted, with 0 if it is gone"
+            raise InvalidRequest(message, {"product_id": product_id})
+
+    def find_lot(self, product_id: int, lot: LotFacts) -> tuple["CycleCount", CountLine, CountLine | None]:
+        """Give a lot that was found a line: that of its product without a lot as long as nobody has counted that.
+
+        Args:
+            product_id: The product.
+            lot: The lot, which has no line yet, with all that is known of it.
+
+        Returns:
+            The count with that line, the line, and the line that it takes the place of; None: it is behind all others.
+
+        Raises:
+            InvalidState: The count has ended.
+            InvalidRequest: A lot on the list differs from it by upper and lower case alone; or the list is full.
+        """
+        if COUNT_LINE.is_final(self.status):
+            raise COUNT_LINE.refusal(self.status, CountEvent.RECORD, of=self.count_number)
+        folded = product_id, lot.lot_number.lower()
         for line in self.lines:
-            if line.product_id == product_id:
-                return line
-        message = f"product {product_id} isn't on count {self.count_number}"
-        raise InvalidRequest(message, {"product_id": product_id})
+            if line.lot is not None and (line.product_id, line.lot.lot_number.lower()) == folded:
+                lot.agreed(line.lot, f"product {product_id}")
+        found = CountLine(product_id, CountStatus.COUNTING, [], lot=lot)
+        free = next((line for line in self.lines if line.key == (product_id, "")), None)
+        if free is not None and free.status is CountStatus.COUNTING:
+            lines = [found if line is free else line for line in self.lines]
+            return replace(self, lines=lines), found, free
+        if len(self.lines) >= MOST_LINES:
+            raise InvalidRequest(
+                f"count {self.count_number} has {MOST_LINES} lines and gets no more: count the rest by another one"
+            )
+        return replace(self, lines=[*self.lines, found]), found, None
 
     def record(
         self, line: CountLine, entry: CountEntry, *, above_limit: bool = False, ends_holds: bool = False
@@ -214,9 +288,7 @@ class CycleCount:
             InvalidState: It is posted, or given up.
             NotPermitted: The same person has counted it before; a second count has to be another person's.
         """
-        posted = COUNT_LINE.next(
-            line.status, CountEvent.RECORD, of=self.count_number, part=f"product {line.product_id}"
-        )
+        posted = COUNT_LINE.next(line.status, CountEvent.RECORD, of=self.count_number, part=line.named)
         if any(is_same_person(entry.counted_by, each) for each in line.counters):
             raise NotPermitted(
                 f"{self._named(line)} was counted by {entry.counted_by}; another person has to count it again"
@@ -261,16 +333,16 @@ class CycleCount:
         Args:
             line: The line.
             approver: The person who approves.
-            last_posted_at: When a count of the item was last put into the books, on whatever list.
-            last_correction: The item's latest ADJUSTMENT, by a count or by hand.
+            last_posted_at: When a count of the item, or of the lot, was last put into the books, on whatever list.
+            last_correction: Its latest ADJUSTMENT, by a count or by hand.
 
         Raises:
-            InvalidState: The line isn't in REVIEW; or the item was counted or corrected since, so the variance may be
-                in the books already.
+            InvalidState: The line isn't in REVIEW; or the item or the lot was counted or corrected since, so the
+                variance may be in the books already.
             NotPermitted: It is the approver's own count.
         """
         event = CountEvent.APPROVE_VARIANCE
-        COUNT_LINE.next(line.status, event, of=self.count_number, part=f"product {line.product_id}")
+        COUNT_LINE.next(line.status, event, of=self.count_number, part=line.named)
         self.approval(line).require_may_approve(approver)
         entry = line.entries[-1]
         counted_since = last_posted_at is not None and last_posted_at > entry.counted_at
@@ -298,7 +370,12 @@ class CycleCount:
             raise COUNT_LINE.refusal(self.status, CountEvent.CANCEL, of=self.count_number)
 
     def _named(self, line: CountLine) -> str:
-        return f"product {line.product_id} of count {self.count_number}"
+        return f"{line.named} of count {self.count_number}"
+
+
+def _named(product_id: int, lot_number: str | None) -> str:
+    product = f"product {product_id}"
+    return product if lot_number is None else f"lot {lot_number} of {product}"
 
 
 def cause_of(entry: CountEntry, root_cause: RootCause | None = None) -> RootCause | None:

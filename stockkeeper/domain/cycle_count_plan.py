@@ -26,6 +26,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
+from stockkeeper.domain.cycle_count import MOST_LINES
+
 
 class CountClass(StrEnum):
     """Class of an item by its share of the demand: A most, C little or nothing."""
@@ -71,6 +73,7 @@ class Countable:
         since: The day of its latest count; if there was none, the day on which it was first there.
         was_counted: Whether there was one.
         was_off: Whether the latest count was beyond tolerance.
+        lines: Lines that it would have on a list: one, or one for each lot of a tracked product.
     """
 
     product_id: int
@@ -78,6 +81,7 @@ class Countable:
     since: date
     was_counted: bool = True
     was_off: bool = False
+    lines: int = 1
 
     @property
     def is_doubtful(self) -> bool:
@@ -92,7 +96,7 @@ class DayPlan:
     Attributes:
         product_ids: The items to count, the most urgent first.
         wanted: Length of the list without the cap.
-        late: Items due by today that are not on the list because the cap is too small.
+        late: Items due by today that are not on the list: the cap is too small, or the list has no room for their lots.
     """
 
     product_ids: Sequence[int]
@@ -145,7 +149,9 @@ def plan_day(items: Iterable[Countable], today: date, cycle: Cycle) -> DayPlan:
         cycle: How often each class is counted, and how many items a day.
     """
     ahead: dict[CountClass, dict[int, list[Countable]]] = {}
+    lines: dict[int, int] = {}
     for item in items:
+        lines[item.product_id] = item.lines
         slack = (item.since - today).days + _until_due(item, cycle.days[item.count_class])
         ahead.setdefault(item.count_class, {}).setdefault(slack, []).append(item)
     needed: list[_Rank] = []
@@ -173,8 +179,17 @@ def plan_day(items: Iterable[Countable], today: date, cycle: Cycle) -> DayPlan:
     # A list has a few items at least: it is filled up with items that were off or never counted.
     listed += sorted(waiting)[: max(cycle.at_least - len(listed), 0)]
     # An item due by now is needed: it is on the list, or beyond the cap.
-    late = sum(rank.ahead <= 0 for rank in listed[cycle.cap :])
-    return DayPlan([rank.product_id for rank in listed[: cycle.cap]], len(listed), late)
+    room = MOST_LINES
+    product_ids: list[int] = []
+    late = 0
+    for rank in listed:
+        needed_lines = lines[rank.product_id]
+        if len(product_ids) < cycle.cap and needed_lines <= room:
+            room -= needed_lines
+            product_ids.append(rank.product_id)
+        elif rank.ahead <= 0:
+            late += 1
+    return DayPlan(product_ids, len(listed), late)
 
 
 class _Rank(NamedTuple):

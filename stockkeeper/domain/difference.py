@@ -8,6 +8,7 @@ beforehand how much of a difference the document may have; then the goods, which
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from stockkeeper.domain.errors import NotPermitted
 from stockkeeper.domain.people import is_same_person
@@ -66,12 +67,39 @@ def approval_of_difference(
     )
 
 
-def made_by_returns(restocked: int, came_back: int, shipped: int) -> int:
-    """Units of a product that the returns of an order have put into stock and the order never took out.
+class Balance(NamedTuple):
+    """Units of a product, or of a lot of it, that an order has shipped and that its returns have brought back.
 
-    Args:
+    Attributes:
         restocked: Units that its returns have put into stock.
         came_back: Units that came back, restocked or scrapped.
         shipped: Units that the order has shipped; 0, too, where the order is unknown.
     """
-    return min(restocked, max(came_back - shipped, 0))
+
+    restocked: int = 0
+    came_back: int = 0
+    shipped: int = 0
+
+    def with_found(self, restocked: int, scrapped: int) -> "Balance":
+        """After further units have come back."""
+        return Balance(self.restocked + restocked, self.came_back + restocked + scrapped, self.shipped)
+
+    @property
+    def made(self) -> int:
+        """Units that the returns have put into stock and the order never took out."""
+        return min(self.restocked, max(self.came_back - self.shipped, 0))
+
+
+def made_by_returns(of_product: Balance, of_lots: Iterable[Balance]) -> int:
+    """Units of a product that the returns of an order have put into stock and the order never took out.
+
+    Of a tracked product no lot may come back that the order hasn't shipped, nor more of one. Units that it shipped
+    without a lot, before the product was tracked, may be of any.
+
+    Args:
+        of_product: The units of all lots together.
+        of_lots: Those of each lot; empty: the product isn't tracked.
+    """
+    lots = list(of_lots)
+    without_lot = of_product.shipped - sum(lot.shipped for lot in lots)
+    return max(of_product.made, sum(lot.made for lot in lots) - without_lot)

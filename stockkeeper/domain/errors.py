@@ -15,6 +15,7 @@
         ├── InsufficientStock  less available than asked for, with the numbers
         ├── InvalidState       the command is wrong in the present status
         ├── NotPermitted       the wrong person asks
+        ├── EventsForgotten    it asks for events that aren't kept any more
         └── OperationConflict  an operation id used again for something else
 
 A class's name is its stable code: it is the ``type`` that a caller of any language sees. ``details`` is plain
@@ -53,6 +54,8 @@ class ShortageDetails(TypedDict):
     requested: int
     available: int
     waited_for: NotRequired[int]
+    lot_number: NotRequired[str]
+    unavailable: NotRequired[int]
 
 
 class StateDetails(TypedDict):
@@ -82,6 +85,13 @@ class MovingDetails(TypedDict):
     """Details of a `WarehouseMoving`."""
 
     warehouse_id: int
+
+
+class ForgottenDetails(TypedDict):
+    """Details of an `EventsForgotten`: the numbers of the first event that is kept, and of the last one."""
+
+    first_number: int
+    last_number: int
 
 
 class PermissionDetails(TypedDict, total=False):
@@ -265,6 +275,9 @@ class Shortage:
 
     Attributes:
         waited_for: Further units that are there, and that orders before this one wait for.
+        lot_number: The lot that was asked for; None: any.
+        unavailable: Further units that are on hand and can't be promised: set aside, or of lots that are stopped, have
+            expired, or have fewer days left than asked for.
     """
 
     product_id: int
@@ -272,16 +285,24 @@ class Shortage:
     requested: int
     available: int
     waited_for: int = 0
+    lot_number: str | None = None
+    unavailable: int = 0
 
     @property
     def numbers(self) -> str:
-        """The units in words: ``requested 5, available 2``, and units that are there for others, if there are any."""
-        others = f" ({self.waited_for} more are there, for orders that wait)" if self.waited_for else ""
-        return f"requested {self.requested}, available {self.available}{others}"
+        """The units in words: ``requested 5, available 2``, and how many more are there that can't be had, if any."""
+        others = [f"{self.waited_for} more are there, for orders that wait"] if self.waited_for else []
+        if self.unavailable:
+            others.append(f"{self.unavailable} more may not leave: set aside, stopped, or too few days left")
+        return f"requested {self.requested}, available {self.available}" + (f" ({'; '.join(others)})" if others else "")
 
 
 def _place_of(short: Shortage) -> str:
     return "all warehouses" if short.warehouse_id is None else f"warehouse {short.warehouse_id}"
+
+
+def _lot_of(short: Shortage) -> str:
+    return "" if short.lot_number is None else f", lot {short.lot_number},"
 
 
 class InsufficientStock(DomainError):
@@ -295,17 +316,18 @@ class InsufficientStock(DomainError):
     def of(cls, shortages: Iterable[Shortage]) -> Self:
         """The error for these shortages."""
         short = list(shortages)
-        parts = [f"product {s.product_id} in {_place_of(s)}: {s.numbers}" for s in short[:3]]
+        parts = [f"product {s.product_id}{_lot_of(s)} in {_place_of(s)}: {s.numbers}" for s in short[:3]]
         more = f" and {len(short) - 3} more" if len(short) > 3 else ""
         return cls("; ".join(parts) + more, short)
 
     @property
     def details(self) -> list[ShortageDetails]:
-        """A list of ``{product_id, warehouse_id, requested, available}``; ``waited_for`` only where it isn't 0."""
-        return [
-            cast("ShortageDetails", {name: value for name, value in asdict(s).items() if name != "waited_for" or value})
+        """A list of ``{product_id, warehouse_id, requested, available}``, and the other fields of a shortage if any."""
+        shown = [
+            {name: value for name, value in asdict(s).items() if value or name not in ShortageDetails.__optional_keys__}
             for s in self.shortages
         ]
+        return cast("list[ShortageDetails]", shown)
 
     @classmethod
     def from_details(cls, message: str, details: object) -> Self:
@@ -350,6 +372,36 @@ class NotPermitted(DomainError):
     def from_details(cls, message: str, details: object) -> Self:
         """Read the details again."""
         return cls(message, details if isinstance(details, Mapping) else None)
+
+
+class EventsForgotten(DomainError):
+    """The event after the one that was seen last isn't kept any more: what has changed since can't all be told."""
+
+    def __init__(self, message: str, first_number: int = 0, last_number: int = 0) -> None:
+        super().__init__(message)
+        self.first_number = first_number
+        self.last_number = last_number
+
+    @classmethod
+    def after(cls, number: int, *, first_number: int, last_number: int) -> Self:
+        """The error for a reader that has seen events up to this number."""
+        return cls(
+            f"events after number {number} aren't all kept any more, but from {first_number} on: take the present end "
+            "as the cursor, read everything anew, and follow from there",
+            first_number,
+            last_number,
+        )
+
+    @property
+    def details(self) -> ForgottenDetails:
+        """``{first_number, last_number}``."""
+        return {"first_number": self.first_number, "last_number": self.last_number}
+
+    @classmethod
+    def from_details(cls, message: str, details: object) -> Self:
+        """Read the numbers again."""
+        given = details if isinstance(details, Mapping) else {}
+        return cls(message, given.get("first_number", 0), given.get("last_number", 0))
 
 
 class OperationConflict(DomainError):

@@ -26,12 +26,14 @@ class ImportKind(StrEnum):
     WAREHOUSES = "warehouses"
     SUPPLIERS = "suppliers"
     PRODUCT_SUPPLIERS = "product-suppliers"
+    BARCODES = "barcodes"
     STOCK = "stock"
     DEMAND = "demand"
+    UNITS = "units"
 
     def noun(self, rows: int) -> str:
         """That many rows in words: ``1 product supplier``, ``2 days of demand``."""
-        named = {"stock": "stock items", "demand": "days of demand"}.get(self, self.replace("-", " "))
+        named = {"stock": "stock items", "demand": "days of demand", "units": "packs"}.get(self, self.replace("-", " "))
         if rows == 1:
             named = "day of demand" if self is ImportKind.DEMAND else named.removesuffix("s")
         return f"{rows:,} {named}"
@@ -101,16 +103,19 @@ class Columns(NamedTuple):
         one_of: Of each of these groups exactly one: the same thing by its name or by its id.
         needed: All of these.
         optional: Any of these.
+        at_most_one_of: Of each of these groups one or none, as in ``one_of``.
     """
 
     one_of: tuple[tuple[str, ...], ...]
     needed: tuple[str, ...]
     optional: tuple[str, ...]
+    at_most_one_of: tuple[tuple[str, ...], ...] = ()
 
     @property
     def known(self) -> list[str]:
         """All of them, in the order in which people write them."""
-        return [*(name for group in self.one_of for name in group), *self.needed, *self.optional]
+        last = (name for group in self.at_most_one_of for name in group)
+        return [*(name for group in self.one_of for name in group), *self.needed, *self.optional, *last]
 
 
 PRODUCT = ("sku", "product_id")
@@ -124,7 +129,8 @@ COLUMNS: Mapping[ImportKind, Columns] = {
         ("sku",),
         (
             *("product_id", "name", "description", "category_id", "unit_cost", "unit_price", "weight_kg"),
-            *("dimensions_cm", "is_active"),
+            *("dimensions_cm", "is_active", "base_unit", "tracking", "minimum_days_left"),
+            "minimum_days_at_receipt",
         ),
     ),
     ImportKind.WAREHOUSES: Columns((), ("name",), ("warehouse_id", "address", "timezone", "capacity_sqft", "priority")),
@@ -138,12 +144,23 @@ COLUMNS: Mapping[ImportKind, Columns] = {
         (),
         (
             *("is_preferred", "unit_cost", "lead_time_days", "lead_time_deviation_days"),
-            *("minimum_order_quantity", "pack_size", "price_breaks"),
+            *("minimum_order_quantity", "pack_size", "unit", "price_breaks", "minimum_days_at_receipt"),
         ),
     ),
-    ImportKind.STOCK: Columns((PRODUCT, _WAREHOUSE), ("quantity",), ("expected_quantity",)),
-    ImportKind.DEMAND: Columns((PRODUCT, _WAREHOUSE), ("day", "quantity"), ("exclude",)),
+    ImportKind.BARCODES: Columns((PRODUCT,), ("barcode", "unit", "quantity"), ()),
+    ImportKind.STOCK: Columns(
+        (PRODUCT, _WAREHOUSE), ("quantity",), ("expected_quantity", "unit", "lot_number", "expires_on")
+    ),
+    ImportKind.DEMAND: Columns((PRODUCT, _WAREHOUSE), ("day", "quantity"), ("unit", "exclude")),
+    ImportKind.UNITS: Columns((PRODUCT,), ("unit", "quantity"), (), (_SUPPLIER,)),
 }
+
+MEASURED: Mapping[ImportKind, tuple[str, ...]] = {
+    ImportKind.PRODUCT_SUPPLIERS: ("minimum_order_quantity", "pack_size"),
+    ImportKind.STOCK: ("quantity", "expected_quantity"),
+    ImportKind.DEMAND: ("quantity",),
+}
+"""The quantities of files that may say in a column ``unit`` what they are counted in; else in base units."""
 
 NEEDED_WHEN_NEW: Mapping[ImportKind, tuple[str, ...]] = {
     ImportKind.PRODUCTS: ("name",),
@@ -190,6 +207,8 @@ def wrong_columns(allowed: Columns, columns: Iterable[str], what: str) -> list[s
             wrong.append(f"column {group[0]!r} is missing (or {' or '.join(map(repr, group[1:]))})")
         elif len(found) > 1:
             wrong.append(f"give {' or '.join(found)}, not both")
+    given_twice = ([name for name in group if name in given] for group in allowed.at_most_one_of)
+    wrong += [f"give {' or '.join(found)}, not both" for found in given_twice if len(found) > 1]
     return wrong
 
 

@@ -12,11 +12,12 @@ carries the requests out; tests carry them out on a model, in thousands of order
 """
 
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeAlias
 
 from stockkeeper.domain.errors import DomainError, InsufficientStock, InvalidRequest, InvalidState, OperationConflict
+from stockkeeper.domain.lot import LotUnits
 from stockkeeper.domain.reservation import (
     RESERVATION,
     HeldLine,
@@ -24,6 +25,7 @@ from stockkeeper.domain.reservation import (
     ReservationStatus,
     WantedLine,
     plan_fulfilment,
+    plan_lots,
 )
 
 SECURED_UNTIL = datetime(2199, 12, 31, tzinfo=UTC)
@@ -84,12 +86,25 @@ class SetDeadline:
     is_by_wish: bool = False
 
 
+Lots: TypeAlias = Mapping[int, Sequence[LotUnits]]
+"""The lots that were picked, by line, where that was said."""
+
+
+@dataclass(frozen=True)
+class Pick:
+    """Hold the lots that were picked, by line, in the place of others: the part is secured, and units leave next."""
+
+    units: Mapping[int, int]
+    lots: Lots
+
+
 @dataclass(frozen=True)
 class Take:
     """Carry out the command's effect on the part: units by line. What it still holds has its deadline again."""
 
     units: Mapping[int, int]
     expires_at: datetime | None = None
+    lots: Lots = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,7 +121,7 @@ class FollowLine:
     """End the part if one of its lines gave way."""
 
 
-Request: TypeAlias = Hold | Secure | SetDeadline | Take | End | FollowLine
+Request: TypeAlias = Hold | Secure | SetDeadline | Pick | Take | End | FollowLine
 Outcome: TypeAlias = PartHeld | DomainError | None
 """A part as it is after the request; why it is refused, and nothing has changed there; None: no answer in time."""
 Outcomes: TypeAlias = dict[int, Outcome]
@@ -249,9 +264,10 @@ class OrderInParts:
         Raises:
             InvalidState: A part isn't held any more. Nothing has left, and the order is over. Or a part gave way after
                 all were secured: then what the others have shipped stays shipped, as the message says.
-            InvalidRequest: More is wanted than is held. Nothing has left.
+            InvalidRequest: More is wanted than is held, or a lot was picked that isn't free. Nothing has left.
             OperationConflict: The command's number was used for other lines. Nothing has left.
         """
+        self._require_one_place(wanted)
         deadline = self.deadline
         # All of them: one of which everything has left may know that the command was carried out before.
         outcomes = yield from self._secure(event, [*self.parts], deadline)
@@ -261,11 +277,16 @@ class OrderInParts:
             # Its database compares the contents.
             again = yield from self._ask(dict.fromkeys(was_done, Take({})))
             _raise_any(again.values())
-            shares = self._shares(secured, wanted, done, finishing=bool(was_done))
+            shares, lots = self._shares(secured, wanted, done, finishing=bool(was_done))
+            # What was picked is held before anything leaves anywhere: a lot that isn't free refuses the whole.
+            picked = yield from self._ask({part: Pick(shares[part], named) for part, named in lots.items()})
+            _raise_any(picked.values())
         except DomainError:
             yield from self._put_back(secured, deadline)
             raise
-        taken = yield from self._ask({part: Take(units, deadline) for part, units in shares.items()})
+        taken = yield from self._ask(
+            {part: Take(units, deadline, lots.get(part, {})) for part, units in shares.items()}
+        )
         yield from self._put_back([part for part in secured if part not in taken], deadline)
         gone = {part: outcome for part, outcome in taken.items() if isinstance(outcome, DomainError)}
         if gone:
@@ -398,10 +419,20 @@ class OrderInParts:
         until = min(known - {SECURED_UNTIL}, default=expires_at)
         yield from self._ask({part: SetDeadline(until) for part, each in held.items() if each.expires_at != until})
 
+    def _require_one_place(self, wanted: Sequence[WantedLine] | None) -> None:
+        """Lots are picked in one warehouse: where several databases hold the product, that is named.
+
+        Raises:
+            InvalidRequest: It isn't.
+        """
+        for want in wanted or ():
+            if want.lots and sum(any(want.matches(line) for line in part.lines) for part in self.parts.values()) > 1:
+                raise InvalidRequest(f"{want}: several databases hold it; name the warehouse of its lots as well")
+
     def _shares(
         self, secured: Iterable[int], wanted: Sequence[WantedLine] | None, done: str, *, finishing: bool
-    ) -> Shares:
-        """The units that each part gives, by its lines.
+    ) -> tuple[Shares, dict[int, dict[int, Sequence[LotUnits]]]]:
+        """The units that each part gives, by its lines; and their lots, where they were named.
 
         Args:
             secured: The parts.
@@ -421,10 +452,15 @@ class OrderInParts:
             if finishing:
                 wanted = _as_far_as_there(lines, wanted)
         shares: Shares = {}
-        for number, units in plan_fulfilment(lines, wanted, done=done).items():
+        given = plan_fulfilment(lines, wanted, done=done)
+        for number, units in given.items():
             part, line = of_parts[number]
             shares.setdefault(part, {})[line.reservation_id] = units
-        return shares
+        lots: dict[int, dict[int, Sequence[LotUnits]]] = {}
+        for number, named in plan_lots(lines, wanted, given).items():
+            part, line = of_parts[number]
+            lots.setdefault(part, {})[line.reservation_id] = named
+        return shares, lots
 
     def _gone(
         self, gone: Mapping[int, DomainError], others: Sequence[int], event: ReservationEvent, done: str

@@ -3,7 +3,8 @@
 Demand of a number of days is taken as their mean, and its deviation grows with the square root of the days (Silver,
 Pyke and Thomas, *Inventory and Production Management in Supply Chains*, 4th edition, 2017, chapter 6). What is on its
 way comes on its expected day; what is overdue is expected from one day to the next, and counts from tomorrow on. Who
-finds nothing on the shelf isn't served from the goods that come later.
+finds nothing on the shelf isn't served from the goods that come later. What is expected to expire unsold is gone at the
+end of its lot's last day, and no order counts on it from a lead time before that (`stockkeeper.domain.perishing`).
 """
 
 import itertools
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from stockkeeper.domain.arrival import DayBasis
+from stockkeeper.domain.perishing import Wasted
 from stockkeeper.domain.replenishment import service_factor
 from stockkeeper.domain.review_days import ReviewDays, order_day
 
@@ -80,6 +82,8 @@ def outlook(
     days: int,
     confidence: float,
     review_days: ReviewDays = (),
+    wasted: Sequence[Wasted] = (),
+    lead_time_days: float = 0.0,
 ) -> Outlook:
     """The next days of an item, if nothing more is ordered.
 
@@ -93,42 +97,63 @@ def outlook(
         days: How far to look.
         confidence: The probability that the units are above the lower edge of the band; as much for the upper one.
         review_days: The weekdays on which orders go out to its supplier.
+        wasted: What is expected to be left of lots on hand when they end.
+        lead_time_days: Days from an order to its goods.
     """
     factor = service_factor(confidence)
     course = []
-    for number, (came, left) in enumerate(itertools.islice(_course(today, available, arrivals, daily_mean), days + 1)):
+    expected = _course(today, available, arrivals, daily_mean, wasted)
+    for number, (came, left) in enumerate(itertools.islice(expected, days + 1)):
         day = today + number * _A_DAY
         band = factor * daily_deviation * math.sqrt(number)
         course.append(DayAhead(day, left, max(left - band, 0.0), min(left + band, float(available + came))))
     runs_out = next((each.day for each in course if each.expected <= 0), None) if daily_mean > 0 else None
-    below = _falls_below(today, available, point, arrivals, daily_mean)
+    below = _falls_below(today, available, point, arrivals, daily_mean, wasted, lead_time_days)
     order_by = None if below is None else order_day(review_days, today, below)
     return Outlook(course, below, order_by, runs_out)
 
 
-def _course(today: date, available: int, arrivals: Sequence[Arrival], daily_mean: float) -> Iterator[tuple[int, float]]:
+def _gone(wasted: Sequence[Wasted], days: float) -> float:
+    """Units that are expected to expire unsold within a number of days."""
+    return sum(each.units for each in wasted if each.lot.days is not None and each.lot.days <= days)
+
+
+def _course(
+    today: date, available: int, arrivals: Sequence[Arrival], daily_mean: float, wasted: Sequence[Wasted]
+) -> Iterator[tuple[int, float]]:
     """For each day from today, the units that have come by then, and those that are left at its end."""
     refused = 0.0
     for number in itertools.count():
         day = today + number * _A_DAY
         came = sum(each.units for each in arrivals if number and each.expected is not None and each.expected <= day)
-        left = available + came - daily_mean * number + refused
+        left = available + came - daily_mean * number - _gone(wasted, number) + refused
         refused += max(-left, 0.0)
         yield came, max(left, 0.0)
 
 
 def _falls_below(
-    today: date, available: int, point: int, arrivals: Sequence[Arrival], daily_mean: float
+    today: date,
+    available: int,
+    point: int,
+    arrivals: Sequence[Arrival],
+    daily_mean: float,
+    wasted: Sequence[Wasted],
+    lead_time_days: float,
 ) -> date | None:
     """The day on which the inventory position falls below the point; units that come on no known day are in it."""
-    if available + sum(each.units for each in arrivals) < point:
+    if available - _gone(wasted, lead_time_days) + sum(each.units for each in arrivals) < point:
         return today
-    if daily_mean <= 0:
+    if daily_mean <= 0 and not wasted:
         return None
     dated = [each for each in arrivals if each.expected is not None]
     whole = available + sum(each.units for each in arrivals if each.expected is None)
     due = sum(each.units for each in dated)
-    course = itertools.islice(_course(today, whole, dated, daily_mean), _FARTHEST_DAYS + 1)
-    below = (number for number, (came, left) in enumerate(course) if number and due - came + left < point)
+    course = itertools.islice(_course(today, whole, dated, daily_mean, wasted), _FARTHEST_DAYS + 1)
+
+    def position(number: int, came: int, left: float) -> float:
+        soon = _gone(wasted, number + lead_time_days) - _gone(wasted, number)
+        return due - came + left - soon
+
+    below = (number for number, (came, left) in enumerate(course) if number and position(number, came, left) < point)
     number = next(below, None)
     return None if number is None else today + number * _A_DAY

@@ -81,10 +81,13 @@ QUESTIONS: Mapping[str, Needs] = {
     "set_buffer": Needs((Role.BUY,), at=ONLY_IN),
     "set_planning": Needs((Role.BUY,), at=ONLY_IN),
     "rename_product": ADMINISTER,
+    "forget_barcode": ADMINISTER,
     "preview_import": ADMINISTER,
     "decide_finding": ADMINISTER,
+    "show_webhook_secret": ADMINISTER,
 }
-"""What small changes that travel as questions need. Any other question is for every person with a role."""
+"""What small changes that travel as questions need, and what only some may see. Any other is for every person with a
+role."""
 
 
 def require_named(identity: Identity, named: str) -> None:

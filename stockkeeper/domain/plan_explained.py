@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from stockkeeper.domain.demand_class import INTERVAL_CUT, SIZE_CUT, PlanMethod
 from stockkeeper.domain.order_quantity import PriceBreak
+from stockkeeper.domain.perishing import Perishables, most_to_sell_in_time
 from stockkeeper.domain.replenishment import DAYS_A_YEAR, Terms, service_factor
 
 
@@ -107,6 +108,34 @@ def explain(
         *_quantity(plan, terms, breaks, unit_cost),
         *_expected(plan),
     ]
+
+
+def explain_waste(item: Perishables) -> list[Explained]:
+    """What isn't counted on because it will expire before it can be sold; nothing, where all can be sold."""
+    if not (wasted := item.within()):
+        return []
+    last = wasted[-1]
+    formula = (
+        f"{last.through} free units of lots that end by {last.lot.last_day}, of which {_n(last.sold)} are expected to "
+        f"be sold by then: {_n(item.daily_mean)} a day for {last.lot.days} days; of lots that end within the lead time"
+    )
+    return [Explained("will expire unsold", formula, item.units(), "units")]
+
+
+def explain_bound(plan: PlanNumbers, sell_days: int | None) -> list[Explained]:
+    """What an order has at most, because more would expire before it is sold; nothing, where that bounds no order.
+
+    Args:
+        plan: The plan.
+        sell_days: Days on which goods can be sold that have just come; None: not known.
+    """
+    if sell_days is None or plan.daily_mean * sell_days >= max(plan.reorder_quantity, plan.reorder_point):
+        return []
+    formula = (
+        f"d · D = {_n(plan.daily_mean)} · {sell_days} days that the latest lots had when they came, less what is left "
+        "of the stock by then"
+    )
+    return [Explained("order at most", formula, most_to_sell_in_time(0, plan.daily_mean, 0, sell_days), "units")]
 
 
 def _demand(plan: PlanNumbers) -> Iterator[Explained]:

@@ -1,10 +1,12 @@
 """The lines of a purchase order: what is owed on them, and how units that come or go back are shared out among them."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 
 from stockkeeper.domain.errors import InvalidRequest
+from stockkeeper.domain.lot import LotFacts
 from stockkeeper.domain.receipt import Awaited, Taken, share_out
 
 
@@ -116,6 +118,30 @@ def share_taken_back(
         number: Taken(accepted.get(number, none).accepted, rejected.get(number, none).unfit)
         for number in sorted(accepted.keys() | rejected.keys())
     }
+
+
+def require_brought(
+    lots: Mapping[int, Iterable[tuple[LotFacts, int]]], brought: Mapping[tuple[int, str], int], receipt: str
+) -> None:
+    """Refuse to take more of a lot back than a receipt has brought of it.
+
+    Args:
+        lots: Lots and units that are to be taken back, by product.
+        brought: Units that the receipt has brought of each lot, less those that were taken back before.
+        receipt: The receipt in messages.
+
+    Raises:
+        InvalidRequest: With the lot, and the units that there are.
+    """
+    wanted: Counter[tuple[int, str]] = Counter()
+    for product_id, its in lots.items():
+        for lot, units in its:
+            wanted[product_id, lot.lot_number] += units
+    for (product_id, number), units in wanted.items():
+        if units > (there := brought.get((product_id, number), 0)):
+            text = f"product {product_id}, lot {number}: {units} to be taken back, but {receipt} brought {there}"
+            numbers = {"product_id": product_id, "lot_number": number, "quantity": units, "received": there}
+            raise InvalidRequest(text, numbers)
 
 
 def share_returned(lines: Sequence[OrderedLine], wanted: Mapping[int, int], order: str) -> dict[int, int]:

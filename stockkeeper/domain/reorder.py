@@ -51,16 +51,24 @@ class Position:
         available: On hand and not reserved.
         on_order: Owed by suppliers on open purchase orders that come in time, drafts among them.
         in_transit: On its way here from other warehouses.
+        to_expire: Of the available units, those that are expected to expire before they can be sold
+            (`stockkeeper.domain.perishing`).
     """
 
     available: int
     on_order: int = 0
     in_transit: int = 0
+    to_expire: int = 0
+
+    @property
+    def to_sell(self) -> int:
+        """Available units without those that will expire."""
+        return self.available - self.to_expire
 
     @property
     def units(self) -> int:
-        """All of them: the inventory position."""
-        return self.available + self.on_order + self.in_transit
+        """The inventory position: all of them but those that will expire."""
+        return self.to_sell + self.on_order + self.in_transit
 
     def needs_order(self, point: int) -> bool:
         """Whether an order has to go out: below the point, and neither transfers nor open orders cover the item.
@@ -69,8 +77,8 @@ class Position:
         ordered less than all of them knows why, and the run would order every hour against that decision; but one unit
         of four hundred is a draft that was forgotten, or a mistake.
         """
-        missing = point - self.available - self.in_transit
-        return self.available < point and missing > self.on_order * MISSING_TO_ORDERED
+        missing = point - self.to_sell - self.in_transit
+        return self.to_sell < point and missing > self.on_order * MISSING_TO_ORDERED
 
 
 @dataclass(frozen=True)
@@ -159,7 +167,8 @@ def reason_for(
 
 
 def _numbers(position: Position, point: int, terms: Terms, planned: PlannedNumbers | None) -> str:
-    has = f"available {position.available}, on order {position.on_order}, in transit {position.in_transit}"
+    expire = f" ({position.to_expire} of them will expire unsold)" if position.to_expire else ""
+    has = f"available {position.available}{expire}, on order {position.on_order}, in transit {position.in_transit}"
     sold = f"minimum {terms.minimum_order_quantity}, pack {terms.pack_size}"
     if planned is None or not planned.decides(point):
         return f"point {point} (set by hand); {has}; {sold}"

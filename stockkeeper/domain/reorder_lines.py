@@ -7,6 +7,7 @@ from decimal import Decimal
 from stockkeeper.domain.errors import InvalidState
 from stockkeeper.domain.joint_order import can_order_point, order_up_to
 from stockkeeper.domain.order_quantity import PriceBreak, RaisableLine, at_no_more, raised_to_value, unit_cost_of
+from stockkeeper.domain.perishing import most_to_sell_in_time
 from stockkeeper.domain.reorder import OpenOrder, PlannedNumbers, Position, quantity_for, reason_for
 from stockkeeper.domain.replenishment import Terms
 
@@ -50,6 +51,7 @@ class WantedLine:
         open_orders: Open orders that don't cover it.
         joint: Its part in joint orders; None: it is ordered by itself.
         joins: Whether it isn't below its point, and joins an order for others.
+        sell_days: Days on which goods can be sold that have just come, before they expire; None: not known.
     """
 
     product_id: int
@@ -63,6 +65,7 @@ class WantedLine:
     open_orders: Sequence[OpenOrder] = ()
     joint: JointLevel | None = None
     joins: bool = False
+    sell_days: int | None = None
 
     @property
     def is_planned(self) -> bool:
@@ -117,7 +120,19 @@ def _units_of(line: WantedLine) -> tuple[int, list[str]]:
     if line.is_planned and (more := at_no_more(units, line.unit_cost, line.breaks, line.terms)) > units:
         reasons.append(f"{more} cost no more than {units}")
         units = more
+    if line.is_planned and (most := _most_in_time(line)) is not None and most < units:
+        reasons.append(f"no more than is sold before it expires: {line.sell_days} days")
+        units = most
     return units, reasons
+
+
+def _most_in_time(line: WantedLine) -> int | None:
+    """The most units that are all expected to be sold before they expire, as its supplier sells them; None: any."""
+    if line.sell_days is None or line.planned is None:
+        return None
+    plan = line.planned
+    most = most_to_sell_in_time(line.position.units, plan.daily_mean, plan.lead_time_days, line.sell_days)
+    return line.terms.at_most(most)
 
 
 def _raised(wanted: Sequence[WantedLine], units: Sequence[int], least: Decimal) -> list[int]:

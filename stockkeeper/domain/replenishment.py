@@ -184,6 +184,10 @@ class Terms:
         packs = min(-(-wanted // self.pack_size), MOST_UNITS // self.pack_size)
         return max(packs, 1) * self.pack_size
 
+    def at_most(self, units: int) -> int:
+        """The most units that may be ordered and are no more than these; or else the fewest that may be ordered."""
+        return max(units // self.pack_size * self.pack_size, self.orderable(0))
+
 
 def order_quantity(reorder_quantity: int, point: int, position: int, terms: Terms) -> int:
     """Units to order for an item whose position is below its point.

@@ -6,12 +6,13 @@ left (FULFILLED), by wish, or with all of its units given up (CANCELLED), or at 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from stockkeeper.domain.errors import InvalidRequest, InvalidState
+from stockkeeper.domain.lot import HeldLot, LotUnits
 from stockkeeper.domain.stock import ItemKey
 from stockkeeper.domain.transitions import TransitionTable, Words
 
@@ -101,6 +102,10 @@ class HeldLine:
     quantity_released: int = 0
     sourced_line: int | None = None
     """Number of the request's line, counted from 1, if that left the warehouse open; such a line may have several."""
+    lots: tuple[HeldLot, ...] = ()
+    """Of a tracked product: its units by lot, those that have left as well."""
+    minimum_days_left: int | None = None
+    """Days that each unit must have left, if the order says so itself."""
 
     @property
     def quantity_open(self) -> int:
@@ -252,6 +257,7 @@ class WantedLine:
     product_id: int | None = None
     warehouse_id: int | None = None
     reservation_id: int | None = None
+    lots: tuple[LotUnits, ...] = ()
 
     def matches(self, line: HeldLine) -> bool:
         """Whether units of ``line`` fit."""
@@ -302,16 +308,56 @@ def plan_fulfilment(
     for want in wanted:
         _require_one_place(want, [line for line in lines if left[line.reservation_id]], left, place_of, done)
         missing = want.quantity
-        for line in lines:
-            if missing and want.matches(line):
-                units = min(missing, left[line.reservation_id])
-                left[line.reservation_id] -= units
-                given[line.reservation_id] += units
-                missing -= units
+        for line, units in _given(lines, want, left):
+            given[line.reservation_id] += units
+            missing -= units
         if missing:
             held = want.quantity - missing
             raise InvalidRequest(f"{want}: {want.quantity} to be {done}, but only {held} still held")
     return {reservation_id: units for reservation_id, units in sorted(given.items()) if units}
+
+
+def plan_lots(
+    lines: Sequence[HeldLine], wanted: Sequence[WantedLine] | None, given: Mapping[int, int]
+) -> dict[int, list[LotUnits]]:
+    """The lots that were named for the units that each line gives: ``{reservation_id: lots}``.
+
+    Args:
+        lines: The reservation's lines.
+        wanted: Units to ship, as `plan_fulfilment` had them.
+        given: Its answer.
+
+    Raises:
+        InvalidRequest: Lots were named for some of a line's units only.
+    """
+    left = dict(given)
+    named: dict[int, Counter[str]] = {}
+    for want in wanted or ():
+        lots = list(want.lots)
+        for line, units in _given([line for line in lines if line.reservation_id in left], want, left):
+            unnamed = units
+            while lots and unnamed:
+                number, quantity = lots.pop(0)
+                taken = min(quantity, unnamed)
+                named.setdefault(line.reservation_id, Counter())[number] += taken
+                unnamed -= taken
+                if quantity > taken:
+                    lots.insert(0, LotUnits(number, quantity - taken))
+    for reservation_id, its in named.items():
+        if its.total() != given[reservation_id]:
+            raise InvalidRequest(f"name the lots of all units of reservation {reservation_id}, or of none")
+    return {each: [LotUnits(*lot) for lot in its.items()] for each, its in named.items()}
+
+
+def _given(lines: Sequence[HeldLine], want: WantedLine, left: dict[int, int]) -> Iterator[tuple[HeldLine, int]]:
+    """The units that each line gives to what is wanted, in their order; they are taken off what is left of it."""
+    missing = want.quantity
+    for line in lines:
+        if missing and want.matches(line):
+            units = min(missing, left[line.reservation_id])
+            left[line.reservation_id] -= units
+            missing -= units
+            yield line, units
 
 
 def _require_one_place(

@@ -18,16 +18,29 @@ class ItemKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Level:
-    """Level of an item: units on hand, and of these the units reserved and the units kept from sale."""
+    """Level of an item, in units.
+
+    Attributes:
+        on_hand: On hand.
+        reserved: Of these, those that are promised.
+        buffer: Of these, those that are kept from sale.
+        unavailable: Of these, those that can't be promised: set aside, or of a lot that may not leave.
+    """
 
     on_hand: int = 0
     reserved: int = 0
     buffer: int = 0
+    unavailable: int = 0
+
+    @property
+    def not_set_aside(self) -> int:
+        """Units on hand that a correction may take, or that may be set aside: those that aren't unavailable."""
+        return self.on_hand - self.unavailable
 
     @property
     def available(self) -> int:
-        """Units that can still be promised: on hand minus reserved minus the buffer; 0 if the buffer isn't full."""
-        return max(self.on_hand - self.reserved - self.buffer, 0)
+        """Units that can still be promised: what is left of on hand without the others; 0 if the buffer isn't full."""
+        return max(self.on_hand - self.reserved - self.buffer - self.unavailable, 0)
 
 
 class MovementType(StrEnum):
@@ -52,7 +65,7 @@ def wanted_by_item(lines: Iterable[tuple[ItemKey, int]]) -> dict[ItemKey, int]:
 def shortages(wanted: Mapping[ItemKey, int], levels: Mapping[ItemKey, Level]) -> list[Shortage]:
     """The items that are short, in lock order; empty if everything can be held. An item without a row has 0."""
     return [
-        Shortage(item.product_id, item.warehouse_id, quantity, available)
+        Shortage(item.product_id, item.warehouse_id, quantity, level.available, unavailable=level.unavailable)
         for item, quantity in wanted.items()
-        if (available := levels.get(item, Level()).available) < quantity
+        if (level := levels.get(item, Level())).available < quantity
     ]

@@ -28,6 +28,18 @@ class FindingKind(StrEnum):
     RESERVED_EXCEEDS_ON_HAND: on hand, and reserved, when more is promised than is there.
     MOVEMENT_WITHOUT_DOCUMENT: nothing, and movements under the number of a document that doesn't exist.
 
+    Of an item that is tracked, or has units set aside; `document` names the lot:
+
+    LOT_IS_NOT_ITS_MOVEMENTS: the sum of a lot's movements in the warehouse, and what it has on hand there.
+    LOT_BALANCES_DO_NOT_FOLLOW: the sum of its movements, and the balance that the last one left.
+    LOT_RESERVED_IS_NOT_THE_HOLDS: units of a lot in open holds, and its reserved units.
+    ITEM_IS_NOT_ITS_LOTS: what its lots have on hand, or reserved, and what the item has.
+    LINE_IS_NOT_ITS_LOTS: units that a hold has still to ship, and those of its lots.
+    UNAVAILABLE_IS_NOT_ITS_STATES: units set aside by their states, and by the item or the lot.
+    STOPPED_LOT_IS_HELD: nothing, and units held of a lot that is quarantined or blocked.
+    SERIAL_IS_NOT_ONE_UNIT: one unit, and the units that have a serial number.
+    TRACKED_WITHOUT_LOTS: nothing, and units on hand without a lot of a product that is tracked.
+
     Of a document:
 
     RECEIVED_IS_NOT_PURCHASED: units received by a purchase order's lines, and its movements.
@@ -35,6 +47,8 @@ class FindingKind(StrEnum):
     COUNTED_IS_NOT_BOOKED: variances that a count has posted, and its movements.
     RETURNED_IS_NOT_BOOKED: units restocked by a return's lines, and its movements.
     ADJUSTED_IS_NOT_BOOKED: units of a posted adjustment, and its movements.
+    RECALL_DOES_NOT_ADD_UP: units of a recalled lot that have to be somewhere by its movements, and those that are on a
+        shelf, on their way, or known to be lost there.
     DOCUMENT_IS_NOT_BOOKED: units by a document of any later kind, and its movements.
     LINE_IS_NOT_ITS_ENTRIES: the receipts, inspections or transit movements of a line, and the line.
     APPROVAL_IS_MISSING: the approvals that a document needs, and the valid ones that it has.
@@ -54,11 +68,21 @@ class FindingKind(StrEnum):
     RESERVED_IS_NOT_THE_HOLDS = "RESERVED_IS_NOT_THE_HOLDS"
     RESERVED_EXCEEDS_ON_HAND = "RESERVED_EXCEEDS_ON_HAND"
     MOVEMENT_WITHOUT_DOCUMENT = "MOVEMENT_WITHOUT_DOCUMENT"
+    LOT_IS_NOT_ITS_MOVEMENTS = "LOT_IS_NOT_ITS_MOVEMENTS"
+    LOT_BALANCES_DO_NOT_FOLLOW = "LOT_BALANCES_DO_NOT_FOLLOW"
+    LOT_RESERVED_IS_NOT_THE_HOLDS = "LOT_RESERVED_IS_NOT_THE_HOLDS"
+    ITEM_IS_NOT_ITS_LOTS = "ITEM_IS_NOT_ITS_LOTS"
+    LINE_IS_NOT_ITS_LOTS = "LINE_IS_NOT_ITS_LOTS"
+    UNAVAILABLE_IS_NOT_ITS_STATES = "UNAVAILABLE_IS_NOT_ITS_STATES"
+    STOPPED_LOT_IS_HELD = "STOPPED_LOT_IS_HELD"
+    SERIAL_IS_NOT_ONE_UNIT = "SERIAL_IS_NOT_ONE_UNIT"
+    TRACKED_WITHOUT_LOTS = "TRACKED_WITHOUT_LOTS"
     RECEIVED_IS_NOT_PURCHASED = "RECEIVED_IS_NOT_PURCHASED"
     MOVED_IS_NOT_TRANSFERRED = "MOVED_IS_NOT_TRANSFERRED"
     COUNTED_IS_NOT_BOOKED = "COUNTED_IS_NOT_BOOKED"
     RETURNED_IS_NOT_BOOKED = "RETURNED_IS_NOT_BOOKED"
     ADJUSTED_IS_NOT_BOOKED = "ADJUSTED_IS_NOT_BOOKED"
+    RECALL_DOES_NOT_ADD_UP = "RECALL_DOES_NOT_ADD_UP"
     DOCUMENT_IS_NOT_BOOKED = "DOCUMENT_IS_NOT_BOOKED"
     LINE_IS_NOT_ITS_ENTRIES = "LINE_IS_NOT_ITS_ENTRIES"
     APPROVAL_IS_MISSING = "APPROVAL_IS_MISSING"
@@ -113,6 +137,8 @@ REPAIRABLE = frozenset(
     {
         FindingKind.ON_HAND_IS_NOT_THE_LAST_BALANCE,
         FindingKind.RESERVED_IS_NOT_THE_HOLDS,
+        FindingKind.LOT_IS_NOT_ITS_MOVEMENTS,
+        FindingKind.LOT_RESERVED_IS_NOT_THE_HOLDS,
         FindingKind.HOLD_WITHOUT_RUN,
     }
 )

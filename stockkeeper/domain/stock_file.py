@@ -2,12 +2,16 @@
 
 Stock of an item that never moved, in a warehouse that isn't in use yet, is opening stock. Everything else is a
 correction: the difference, by the rules of the adjustment.
+
+Of a tracked product a row states the quantity of one lot of an item, and all of this is said of that lot.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
+from typing import NamedTuple
 
 from stockkeeper.domain.stock import ItemKey
 
@@ -29,9 +33,21 @@ class Effect(StrEnum):
     """An adjustment of the item waits for approval: with another one the difference would be booked twice."""
 
 
+class RowLot(NamedTuple):
+    """The lot of a row.
+
+    Attributes:
+        lot_number: The lot, or the serial number.
+        expires_on: The day on which it expires, if the file says it.
+    """
+
+    lot_number: str
+    expires_on: date | None = None
+
+
 @dataclass(frozen=True)
 class StockRow:
-    """A row and its item.
+    """A row and its item; of a tracked product one lot of it, which then all of this is of.
 
     Attributes:
         line: The line in the file.
@@ -43,6 +59,7 @@ class StockRow:
         in_use: Whether the warehouse has movements other than opening stock.
         said_by_this_file: Whether this very file was the last one to say the item's quantity.
         waits: The number of an adjustment of the item that waits for approval; None: there is none.
+        lot: The lot; None: the product isn't tracked.
     """
 
     line: int
@@ -54,6 +71,7 @@ class StockRow:
     in_use: bool
     said_by_this_file: bool
     waits: str | None = None
+    lot: RowLot | None = None
 
     @property
     def difference(self) -> int:
@@ -95,23 +113,31 @@ class FileAdjustment:
     Attributes:
         part: Counted from 1, if a warehouse has more lines than an adjustment may have.
         lines: Units by product: positive in, negative out.
+        lots: The lot of each line; empty: no line has one.
     """
 
     warehouse_id: int
     part: int
     lines: Sequence[tuple[int, int]]
+    lots: Sequence[RowLot | None] = field(default=())
 
 
 def adjustments_of(rows: Iterable[StockRow]) -> list[FileAdjustment]:
     """The adjustments that bring the items of these rows to the file's quantities, by warehouse."""
-    by_warehouse: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+    by_warehouse: defaultdict[int, list[StockRow]] = defaultdict(list)
     for row in rows:
-        by_warehouse[row.item.warehouse_id].append((row.item.product_id, row.difference))
+        by_warehouse[row.item.warehouse_id].append(row)
     return [
-        FileAdjustment(warehouse_id, begin // LINES_OF_AN_ADJUSTMENT + 1, lines[begin : begin + LINES_OF_AN_ADJUSTMENT])
-        for warehouse_id, lines in sorted(by_warehouse.items())
-        for begin in range(0, len(lines), LINES_OF_AN_ADJUSTMENT)
+        _adjustment(warehouse_id, begin // LINES_OF_AN_ADJUSTMENT + 1, its[begin : begin + LINES_OF_AN_ADJUSTMENT])
+        for warehouse_id, its in sorted(by_warehouse.items())
+        for begin in range(0, len(its), LINES_OF_AN_ADJUSTMENT)
     ]
+
+
+def _adjustment(warehouse_id: int, part: int, rows: Sequence[StockRow]) -> FileAdjustment:
+    lines = [(row.item.product_id, row.difference) for row in rows]
+    lots = [row.lot for row in rows]
+    return FileAdjustment(warehouse_id, part, lines, lots if any(lots) else ())
 
 
 def adjustment_number(import_id: str, application: int, adjustment: FileAdjustment) -> str:

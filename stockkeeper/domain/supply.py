@@ -72,7 +72,7 @@ class Supply:
     """
 
     def __init__(self, level: Level, receipts: Sequence[ScheduledReceipt], as_of: datetime, today: date) -> None:
-        self.in_stock = level.on_hand - level.reserved - level.buffer
+        self.in_stock = level.on_hand - level.reserved - level.buffer - level.unavailable
         """Available units; negative as long as the buffer isn't full, which what comes fills first."""
         self._level = level
         self._units = [

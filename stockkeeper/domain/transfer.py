@@ -6,16 +6,20 @@ don't enter stock. Missing units stay in transit until they arrive or are writte
 nothing held any more, the transfer is RECEIVED. By a cancellation the hold is released, and units still in transit go
 back to the source.
 
-For each line, always: dispatched = received + damaged + written off + returned + in transit.
+For each line, always: dispatched = received + damaged + written off + returned + in transit. Of a tracked product the
+same is true of each lot: what is in transit of it is what left, and only that arrives, is lost, or comes back.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
+from typing import NamedTuple
 
 from stockkeeper.domain.errors import InvalidRequest
-from stockkeeper.domain.receipt import Awaited, Taken, TooMany, share_out
+from stockkeeper.domain.receipt import Awaited, Taken, share_out
 from stockkeeper.domain.transitions import TransitionTable, Words
 
 
@@ -100,6 +104,20 @@ class TransitKind(StrEnum):
     RETURNED = "RETURNED"
 
 
+class OfProduct(NamedTuple):
+    """Units of a product, of one lot if one is named."""
+
+    product_id: int
+    lot_number: str | None = None
+
+
+class OfLine(NamedTuple):
+    """Units of a line, of one lot if its product is tracked."""
+
+    line_number: int
+    lot_number: str | None = None
+
+
 @dataclass(frozen=True)
 class TransferredLine:
     """One line; quantities in units.
@@ -110,6 +128,7 @@ class TransferredLine:
         quantity: Units that are wanted at the destination.
         in_transit: Units that have left the source and have not been accounted for.
         held: Units that are still held at the source.
+        lots: Units in transit of each lot, lots without any left out; None: its product isn't tracked.
     """
 
     line_number: int
@@ -117,6 +136,13 @@ class TransferredLine:
     quantity: int
     in_transit: int
     held: int = 0
+    lots: Mapping[str, int] | None = None
+
+    @property
+    def in_transit_by_lot(self) -> Mapping[str | None, int]:
+        """Units in transit of each lot; without lots, all of them."""
+        by_lot: dict[str | None, int] = {None: self.in_transit}
+        return by_lot if self.lots is None else {lot: units for lot, units in self.lots.items()}  # noqa: C416 - other keys
 
 
 @dataclass(frozen=True)
@@ -135,6 +161,16 @@ class Transfer:
     def in_transit(self) -> dict[int, int]:
         """Units in transit by line number, lines without any left out."""
         return {line.line_number: line.in_transit for line in self.lines if line.in_transit}
+
+    @property
+    def lots_in_transit(self) -> dict[OfLine, int]:
+        """Units in transit by line number and lot, those without any left out."""
+        return {
+            OfLine(line.line_number, lot): units
+            for line in self.lines
+            for lot, units in line.in_transit_by_lot.items()
+            if units
+        }
 
     @property
     def held(self) -> dict[int, int]:
@@ -179,17 +215,21 @@ class Transfer:
         if wanted is None:
             return self.held
         lines = [Awaited(line.line_number, line.product_id, line.held) for line in self.lines]
-        return self._share(wanted, lines, _more_than_held)
+        asked = {product_id: Taken(units, 0) for product_id, units in wanted.items()}
+        shares = share_out(asked, lines, self._named, _more_than_held)
+        return {line_number: share.accepted for line_number, share in shares.items()}
 
-    def plan_write_off(self, lost: Mapping[int, int] | None) -> dict[int, int]:
-        """Units of each line that are given up: ``{line_number: units}``, without lines of which none are.
+    def plan_write_off(self, lost: Mapping[OfProduct, int] | None) -> dict[OfLine, int]:
+        """Units of each line and lot that are given up, without those of which none are.
 
         Args:
-            lost: Units by product, which a product on several lines loses from them in order; None: all in transit.
+            lost: Units by product and lot, which a product on several lines loses from them in order; None: all in
+                transit.
 
         Raises:
             InvalidState: It isn't in transit.
-            InvalidRequest: Nothing is in transit; a product isn't on the transfer; or less of it is in transit.
+            InvalidRequest: Nothing is in transit; a product isn't on the transfer, or less of it or of the lot is in
+                transit; or the lot isn't named, and it isn't plain which one.
         """
         self.after(TransferEvent.WRITE_OFF)
         if not self.in_transit:
@@ -198,13 +238,14 @@ class Transfer:
                 "the rest is still held at the source"
             )
         if lost is None:
-            return self.in_transit
-        lines = [Awaited(line.line_number, line.product_id, line.in_transit) for line in self.lines]
-        return self._share(lost, lines, _more_than_in_transit)
+            return self.lots_in_transit
+        asked = {of: Taken(units, 0) for of, units in lost.items()}
+        return {of: share.accepted for of, share in self._share(asked, "to be written off").items()}
 
-    def after_write_off(self, lost: Mapping[int, int]) -> TransferStatus:
+    def after_write_off(self, lost: Mapping[OfLine, int]) -> TransferStatus:
         """The status after a write-off: RECEIVED once nothing is in transit and nothing held any more."""
-        return self.after(TransferEvent.GO_ON if self._left_after(lost) else TransferEvent.WRITE_OFF)
+        left = self._left_after(sum(lost.values()))
+        return self.after(TransferEvent.GO_ON if left else TransferEvent.WRITE_OFF)
 
     def after_giving_way(self) -> TransferStatus:
         """The status after the end of its hold: a transfer of which a part has left waits for that part.
@@ -216,44 +257,96 @@ class Transfer:
             return self.after(TransferEvent.GIVE_WAY)
         return self.after(TransferEvent.GO_ON if self.in_transit else TransferEvent.COMPLETE)
 
-    def plan_receipt(self, delivered: Mapping[int, Taken]) -> dict[int, Taken]:
-        """Share of each line in the delivered units: ``{line_number: Taken}``, without lines that get none.
+    def plan_receipt(self, delivered: Mapping[OfProduct, Taken]) -> dict[OfLine, Taken]:
+        """Share of each line and lot in the delivered units, without those that get none.
 
         A product on several lines fills them in order, first with fit units, then with damaged ones.
 
         Raises:
             InvalidState: It isn't in transit.
-            InvalidRequest: A product isn't on the transfer, or more of it came than is in transit.
+            InvalidRequest: A product isn't on the transfer, or more of it or of the lot came than is in transit; or the
+                lot isn't named, and it isn't plain which one.
         """
         self.after(TransferEvent.RECEIVE)
-        lines = [Awaited(line.line_number, line.product_id, line.in_transit) for line in self.lines]
-        return share_out(delivered, lines, f"transfer {self.transfer_number}", _too_many)
+        return self._share(delivered, "delivered")
 
-    def after_receipt(self, taken: Mapping[int, Taken]) -> TransferStatus:
+    def after_receipt(self, taken: Mapping[OfLine, Taken]) -> TransferStatus:
         """The status after a receipt: RECEIVED once nothing is in transit and nothing held any more."""
-        left = self._left_after({number: share.units for number, share in taken.items()})
+        left = self._left_after(sum(share.units for share in taken.values()))
         return self.after(TransferEvent.RECEIVE if left else TransferEvent.COMPLETE)
 
-    def _left_after(self, accounted_for: Mapping[int, int]) -> int:
+    @property
+    def _named(self) -> str:
+        return f"transfer {self.transfer_number}"
+
+    def _left_after(self, accounted_for: int) -> int:
         """Units held or in transit, once so many of those in transit are accounted for."""
-        return sum(self.held.values()) + sum(self.in_transit.values()) - sum(accounted_for.values())
+        return sum(self.held.values()) + sum(self.in_transit.values()) - accounted_for
 
-    def _share(self, wanted: Mapping[int, int], lines: Sequence[Awaited], too_many: TooMany) -> dict[int, int]:
-        asked = {product_id: Taken(units, 0) for product_id, units in wanted.items()}
-        shares = share_out(asked, lines, f"transfer {self.transfer_number}", too_many)
-        return {line_number: share.accepted for line_number, share in shares.items()}
+    def _share(self, units: Mapping[OfProduct, Taken], what: str) -> dict[OfLine, Taken]:
+        """Share of each line and lot in units that are accounted for; ``what`` becomes of them, in messages."""
+        of_lots: dict[str | None, dict[int, Taken]] = {}
+        for (product_id, lot), taken in self._with_lots(units, what).items():
+            of_lots.setdefault(lot, {})[product_id] = taken
+        shares: dict[OfLine, Taken] = {}
+        for lot, came in of_lots.items():
+            lines = [
+                Awaited(line.line_number, line.product_id, line.in_transit_by_lot.get(lot, 0)) for line in self.lines
+            ]
+            shared = share_out(came, lines, self._named, partial(_too_many, what=what, lot=lot))
+            shares |= {OfLine(line_number, lot): share for line_number, share in shared.items()}
+        return dict(sorted(shares.items(), key=lambda share: share[0].line_number))
+
+    def _with_lots(self, units: Mapping[OfProduct, Taken], what: str) -> dict[OfProduct, Taken]:
+        """The units with their lots: where none is named, the one that is meant plainly.
+
+        It is the only lot in transit; or all that is in transit is meant, and all of it becomes the same.
+        """
+        found: dict[OfProduct, Taken] = {}
+        unnamed = []
+        for of, taken in units.items():
+            lines = [line for line in self.lines if line.product_id == of.product_id]
+            is_tracked = any(line.lots is not None for line in lines)
+            if of.lot_number is not None and lines and not is_tracked:
+                raise InvalidRequest(f"product {of.product_id} isn't tracked by lot: leave out lot {of.lot_number}")
+            if of.lot_number is None and is_tracked:
+                unnamed.append((of.product_id, taken))
+            else:
+                found[of] = taken
+        for product_id, taken in unnamed:
+            left = self._not_named(product_id, found)
+            if taken.units > left.total():
+                raise _too_many(product_id, taken.units, left.total(), what=what)
+            if len(left) > 1 and (taken.units < left.total() or (taken.accepted and taken.unfit)):
+                lots = " and ".join(f"{lot} ({there})" for lot, there in left.items())
+                raise InvalidRequest(
+                    f"product {product_id}: name the lots of the {taken.units} units {what}; in transit are {lots}"
+                )
+            for lot, there in left.items():
+                all_of_it = Taken(there, 0) if taken.accepted else Taken(0, there)
+                of, share = OfProduct(product_id, lot), taken if len(left) == 1 else all_of_it
+                before = found.get(of, Taken(0, 0))
+                found[of] = Taken(before.accepted + share.accepted, before.unfit + share.unfit)
+        return found
+
+    def _not_named(self, product_id: int, named: Mapping[OfProduct, Taken]) -> Counter[str]:
+        """Units in transit of each lot of a product, less those of lots that are named."""
+        left: Counter[str] = Counter()
+        for line in self.lines:
+            if line.product_id == product_id:
+                left.update(line.lots or {})
+        for of, taken in named.items():
+            if of.product_id == product_id and of.lot_number is not None:
+                left[of.lot_number] -= taken.units
+        return +left
 
 
-def _too_many(product_id: int, came: int, in_transit: int) -> InvalidRequest:
-    numbers = {"product_id": product_id, "quantity": came, "in_transit": in_transit}
-    return InvalidRequest(f"product {product_id}: {came} delivered, but only {in_transit} in transit", numbers)
+def _too_many(product_id: int, units: int, in_transit: int, *, what: str, lot: str | None = None) -> InvalidRequest:
+    numbers = {"product_id": product_id, "quantity": units, "in_transit": in_transit}
+    of = f" of lot {lot}" if lot is not None else ""
+    return InvalidRequest(f"product {product_id}: {units}{of} {what}, but only {in_transit} in transit", numbers)
 
 
 def _more_than_held(product_id: int, wanted: int, held: int) -> InvalidRequest:
     numbers = {"product_id": product_id, "quantity": wanted, "held": held}
     return InvalidRequest(f"product {product_id}: {wanted} to be dispatched, but only {held} still held", numbers)
-
-
-def _more_than_in_transit(product_id: int, lost: int, in_transit: int) -> InvalidRequest:
-    numbers = {"product_id": product_id, "quantity": lost, "in_transit": in_transit}
-    return InvalidRequest(f"product {product_id}: {lost} to be written off, but only {in_transit} in transit", numbers)

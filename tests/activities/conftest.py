@@ -16,6 +16,7 @@ from tests.support.shop import Shop
 from tests.support.steps.adjustment import AdjustmentCalls
 from tests.support.steps.customer_return import ReturnCalls
 from tests.support.steps.cycle_count import CountCalls
+from tests.support.steps.inspection import InspectionCalls
 from tests.support.steps.purchase_order import Buying
 from tests.support.steps.reorder import Reordering
 from tests.support.steps.replenishment_plan import Planning
@@ -41,6 +42,7 @@ moving = _acting(TransferCalls)
 taking = _acting(ReturnCalls)
 putting_right = _acting(AdjustmentCalls)
 counting = _acting(CountCalls)
+inspecting = _acting(InspectionCalls)
 planning = _acting(Planning)
 reordering = _acting(Reordering)
 

@@ -6,6 +6,7 @@ from sqlalchemy import Engine, text
 from database.sessions import Database
 from stockkeeper.domain.stock import ItemKey
 from tests.support.auditor import findings
+from tests.support.lots import lot_item, set_aside
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.purchase_order import Buying, came
 from tests.support.steps.reorder import reordered_in_two_places
@@ -315,6 +316,56 @@ def test_the_auditor_finds_of_an_order(
         told_of(connection, found, rules)
 
 
+_OF_LOT = f"{_OF_ITEM} AND lot_number = 'L1'"
+TAMPERED_LOTS = {
+    "on hand": (
+        f"UPDATE lot_items SET quantity_on_hand = 8 {_OF_LOT}",
+        ["on hand 8, its movements add up to 7, the last balance is 7", "set aside 10/4/1, its lots have 11/4/1"],
+        {"LOT_IS_NOT_ITS_MOVEMENTS", "ITEM_IS_NOT_ITS_LOTS"},
+    ),
+    "reserved": (
+        f"UPDATE lot_items SET quantity_reserved = 3 {_OF_LOT}",
+        ["reserved 3, its holds have 4", "set aside 10/4/1, its lots have 10/3/1"],
+        {"LOT_RESERVED_IS_NOT_THE_HOLDS", "ITEM_IS_NOT_ITS_LOTS"},
+    ),
+    "set aside": (
+        f"UPDATE lot_items SET quantity_unavailable = 0 {_OF_LOT}",
+        ["set aside 0, in a state 1", "set aside 10/4/1, its lots have 10/4/0"],
+        {"UNAVAILABLE_IS_NOT_ITS_STATES"},
+    ),
+    "a hold's lot": (
+        f"UPDATE reservation_lots SET quantity_held = 5 {_OF_LOT}",
+        ["reserved 4, its holds have 5", "holds 4 and has sent 0, its lots 5 and 0"],
+        {"LOT_RESERVED_IS_NOT_THE_HOLDS", "LINE_IS_NOT_ITS_LOTS"},
+    ),
+    "a lot's balance": (
+        f"UPDATE stock_movements SET lot_balance_after = 9 {_OF_LOT}",
+        ["on hand 7, its movements add up to 7, the last balance is 9", "of its lot 0 and 7 make 9"],
+        {"LOT_BALANCES_DO_NOT_FOLLOW"},
+    ),
+    "a lot that is stopped": (
+        """
+        UPDATE lots SET status = 'BLOCKED', status_reason = 'x', status_since = now(), status_by = 'x'
+        WHERE product_id = :product_id AND lot_number = 'L1' AND :warehouse_id > 0
+        """,
+        ["it is BLOCKED, and 4 are held"],
+        {"STOPPED_LOT_IS_HELD"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "found", "rules"), TAMPERED_LOTS.values(), ids=TAMPERED_LOTS)
+def test_the_auditor_finds_of_lots(
+    engine: Engine, database: Database, shop: Shop, change: str, found: list[str], rules: set[str]
+) -> None:
+    item = lot_item(shop, ("L1", None, 7), ("L2", None, 3))
+    Steps(database).reserve(new_reference("tampered"), (item, 4))
+    set_aside(engine, item, "L1", 1)
+    with tampering(engine) as connection:
+        assert connection.execute(text(change), item._asdict()).rowcount
+        told_of(connection, found, rules)
+
+
 def _transfers(database: Database, shop: Shop) -> tuple[str, str]:
     """The numbers of one that is in transit and of one that is pending."""
     item, moving = shop.item(10), TransferCalls(database)
@@ -351,7 +402,7 @@ def test_the_auditor_finds_what_is_oversold(engine: Engine, shop: Shop) -> None:
         connection.execute(text("ALTER TABLE inventory_items DROP CONSTRAINT inventory_items_never_oversold"))
         change = f"UPDATE inventory_items SET quantity_reserved = 11 {_OF_ITEM}"
         connection.execute(text(change), item._asdict())
-        told = ["reserved 11, open reservations 0", "reserved 11 of 10, available -1"]
+        told = ["reserved 11, open reservations 0", "reserved 11 of 10, available -1, set aside 0"]
         told_of(connection, told, {"RESERVED_EXCEEDS_ON_HAND", RESERVED})
 
 

@@ -11,6 +11,7 @@ from database import ledger
 from database.locks import lock_items
 from database.operations import Operation
 from database.sessions import Database
+from database.stock_rows import Moving
 from stockkeeper.domain.stock import ItemKey, MovementType
 from tests.support.guards import Guarded, Roles
 from tests.support.shop import Shop
@@ -156,7 +157,7 @@ def test_no_other_movement_will_do(
             connection,
             operation,
             movement_type,
-            [(going.mug, units)],
+            [Moving(going.mug, units)],
             reference_id="something else" if other_reference else going.number,
             reason="test",
         )

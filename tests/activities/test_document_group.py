@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from threading import Event
@@ -20,12 +21,14 @@ from stockkeeper.domain.purchase_order import PurchaseOrderStatus
 from stockkeeper.domain.stock import ItemKey
 from stockkeeper.domain.transfer import TransferStatus
 from tests.support.books import level
+from tests.support.lots import TODAY, lot_books, lot_item
 from tests.support.meetings import WAIT_SECONDS
 from tests.support.shop import Shop
 from tests.support.steps.purchase_order import Buying, came
 from tests.support.steps.purchase_order import papers as orders_papers
 from tests.support.steps.transfer import TransferCalls, arrived
 from tests.support.steps.transfer import papers as transfers_papers
+from tests.support.told import Told, telling
 from tests.support.transfer_rows import transit
 
 Call = Callable[[], Any]
@@ -85,6 +88,11 @@ def _transactions(engine: Engine, step: str, *numbers: str) -> int:
         return int(connection.execute(query, {"numbers": list(numbers), "step": step}).scalar_one())
 
 
+def _documents(told: list[Told]) -> list[tuple[str, str]]:
+    """The documents of which something was told, once for each event."""
+    return sorted((each.kind, each.subject) for each in told if "step" in each.data)
+
+
 @pytest.fixture
 def sent(moving: TransferCalls, shop: Shop) -> tuple[ItemKey, ItemKey, list[str]]:
     """An item, the same product elsewhere, and four transfers of five units of it that are held."""
@@ -99,16 +107,18 @@ def test_transfers_leave_and_arrive_together_and_a_refused_one_stays(
     item, there, (*three, refused) = sent
     transfers = moving._steps._transfers
     before = transfers_papers(engine, refused)
-    outcomes = _together(
-        transfers,
-        *(partial(moving.dispatch, number) for number in three),
-        partial(moving.dispatch, refused, (item, 6)),
-    )
+    with telling(engine) as told:
+        outcomes = _together(
+            transfers,
+            *(partial(moving.dispatch, number) for number in three),
+            partial(moving.dispatch, refused, (item, 6)),
+        )
     assert transfers_papers(engine, refused) == before
     assert outcomes[:3] == [TransferStatus.IN_TRANSIT] * 3
     assert outcomes[3] == ("InvalidRequest", {"product_id": item.product_id, "quantity": 6, "held": 5})
     assert level(engine, item) == (5, 5)
     assert _transactions(engine, "dispatch", *three) == 1
+    assert _documents(told) == sorted(("transfer.changed", f"transfer/{number}") for number in three)
     receipts = [partial(moving.receive, number, "1", arrived(there, 5)) for number in three]
     assert _together(transfers, *receipts) == [TransferStatus.RECEIVED] * 3
     assert level(engine, there) == (15, 0)
@@ -156,8 +166,10 @@ def test_orders_are_received_together_and_a_repeat_among_them_books_nothing(
     orders = [buying.order(shop, (tea, 5), supplier=supplier, unit_cost=cost) for cost in ("1.00", "2.00", "3.00")]
     buying.receive(orders[0], "1", came(tea, 5))
     calls = [partial(buying.receive, number, "1", came(tea, 5)) for number in orders]
-    assert _together(buying._steps._orders, *calls) == [RECEIVED] * 3
+    with telling(engine) as told:
+        assert _together(buying._steps._orders, *calls) == [RECEIVED] * 3
     assert level(engine, tea) == (15, 0)
+    assert _documents(told) == sorted(("purchase_order.changed", f"purchase_order/{each}") for each in orders[1:])
     assert _transactions(engine, "receive", *orders[1:]) == 1
     with engine.connect() as connection:
         known = connection.execute(
@@ -165,6 +177,17 @@ def test_orders_are_received_together_and_a_repeat_among_them_books_nothing(
             {"supplier": supplier},
         ).one()
     assert tuple(known) == (Decimal("3.000000"), 3)
+
+
+def test_receipts_of_lots_have_transactions_of_their_own(buying: Buying, shop: Shop, engine: Engine) -> None:
+    # An expired lot opens an inspection, which a neighbour's transaction couldn't take back.
+    milk, tea = lot_item(shop), shop.item(0)
+    tracked, *others = [buying.order(shop, (item, 5), supplier=shop.supplier()) for item in (milk, tea, tea)]
+    old = came(milk, 5).model_copy(update={"lot_number": "OLD", "expires_on": TODAY - timedelta(days=1)})
+    calls = [partial(buying.receive, number, "1", came(tea, 5)) for number in others]
+    assert _together(buying._steps._orders, partial(buying.receive, tracked, "1", old), *calls) == [RECEIVED] * 3
+    assert (lot_books(engine, milk), level(engine, tea)) == ({"OLD": (5, 0, 5)}, (10, 0))
+    assert (_transactions(engine, "receive", *others), _transactions(engine, "receive", tracked, *others)) == (1, 2)
 
 
 @contextmanager

@@ -134,7 +134,7 @@ class Place:
             moved = [[tuple(row) for row in connection.execute(_MOVED, item._asdict())] for item in self.items]
             orders = [{"reference": self.reference(order)} for order in range(_ROUNDS * _AT_ONCE)]
             lines = [[tuple(row) for row in connection.execute(_LINES, order)] for order in orders]
-        return Books(books(self.engine, *self.items).items, 0), moved, lines
+        return Books(books(self.engine, *self.items).items, 0, 0), moved, lines
 
     def operations(self) -> set[str]:
         """The operations that are stored of its orders."""

@@ -10,11 +10,11 @@ from alembic.operations import Operations
 from psycopg.errors import InsufficientPrivilege, IntegrityConstraintViolation
 from sqlalchemy import Engine, make_url, text
 
-from database.inspection import EXPORTER_ROLE, READER_ROLE, WORKER_ROLE
+from database.about import EXPORTER_ROLE, READER_ROLE, WORKER_ROLE
 from database.migrations.common import require_role
 from database.sessions import Database
 from devstack.stack import StackInfo
-from stockkeeper.contracts.ledger import EFFECTIVE_COLUMN, MOVEMENT_COLUMNS
+from stockkeeper.contracts.ledger import EFFECTIVE_COLUMN, LOT_COLUMN, MOVEMENT_COLUMNS
 from stockkeeper.domain.errors import StockkeeperError
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import nothing_changes
@@ -296,7 +296,7 @@ def test_a_reader_sees_levels_and_movements_by_name(login: Login, engine: Engine
 def test_the_view_of_the_ledger_has_the_columns_of_the_export(login: Login) -> None:
     with trying(login(EXPORTER_ROLE)) as session:
         columns = session.execute("SELECT * FROM reporting.ledger LIMIT 0").description or ()
-    assert tuple(column.name for column in columns) == (*MOVEMENT_COLUMNS, EFFECTIVE_COLUMN)
+    assert tuple(column.name for column in columns) == (*MOVEMENT_COLUMNS, EFFECTIVE_COLUMN, LOT_COLUMN)
 
 
 def test_an_exporter_watches_the_server_by_what_postgresql_shows_everybody(login: Login) -> None:

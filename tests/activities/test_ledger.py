@@ -1,6 +1,7 @@
 """The ledger: append-only, never apart from on hand, and each movement later than the one before."""
 
 import itertools
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -11,9 +12,13 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from database import ledger
 from database.operations import Operation
 from database.sessions import Database
+from database.stock_reading import Wants, locked_stock
+from database.stock_rows import Moving
 from stockkeeper.domain.stock import ItemKey, MovementType
 from tests.support.books import level, nothing_changes
 from tests.support.shop import Shop
+
+BY_HAND = Operation("test", "test", {}, "tests", "test", "test")
 
 _CHANGES = {
     "UPDATE": "UPDATE stock_movements SET quantity = quantity + 1",
@@ -106,10 +111,10 @@ def test_an_item_cannot_begin_with_stock_from_nowhere(engine: Engine, shop: Shop
 def test_the_database_refuses_what_cannot_be(engine: Engine, shop: Shop, change: str, constraint: str) -> None:
     item = shop.item(10)
     with engine.begin() as connection:
-        ledger.reserve(connection, {item: 4})
+        _reserve(connection, {item: 4})
         with pytest.raises(IntegrityError, match=constraint), connection.begin_nested():
             _item(connection, item, change)
-        ledger.reserve(connection, {item: -4})
+        _reserve(connection, {item: -4})
 
 
 def test_available_is_computed_by_the_database_and_by_nobody_else(engine: Engine, shop: Shop) -> None:
@@ -143,9 +148,15 @@ def test_a_purchase_goes_back_only_with_its_order(engine: Engine, shop: Shop) ->
 
 
 def _move(engine: Engine, movement_type: MovementType, *lines: tuple[ItemKey, int]) -> None:
-    operation = Operation("test", "test", {}, "tests", "test", "test")
     with engine.begin() as connection:
-        ledger.move(connection, operation, movement_type, lines, reference_id="test", reason="test")
+        ledger.move(
+            connection, BY_HAND, movement_type, [Moving(*line) for line in lines], reference_id="test", reason="test"
+        )
+
+
+def _reserve(connection: Connection, units: Mapping[ItemKey, int]) -> None:
+    with locked_stock(connection, Wants(items=list(units)), BY_HAND) as stock:
+        ledger.reserve_units(stock, units)
 
 
 def test_no_movement_of_nothing(engine: Engine, shop: Shop) -> None:
@@ -167,7 +178,7 @@ def test_moving_what_has_no_row_is_a_mistake_in_the_code(engine: Engine, shop: S
         with pytest.raises(RuntimeError, match="2 movements to write, 1 written"):
             _move(engine, MovementType.PURCHASE, (item, 1), (nowhere, 1))
         with pytest.raises(RuntimeError, match="2 items to reserve on, 1 found"), engine.begin() as connection:
-            ledger.reserve(connection, {item: 1, nowhere: 1})
+            _reserve(connection, {item: 1, nowhere: 1})
 
 
 def _history(engine: Engine, item: ItemKey) -> list[tuple[int, int, datetime]]:

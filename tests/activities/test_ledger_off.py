@@ -9,6 +9,7 @@ from temporalio.exceptions import ApplicationError
 from database import ledger
 from database.locks import lock_items
 from database.operations import Operation, once
+from database.stock_rows import Moving
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.stock import ItemKey, MovementType
 from tests.support.audit_tampering import Tampered, tampering
@@ -28,7 +29,12 @@ def _move(tampered: Tampered, item: ItemKey, units: int) -> None:
     def book() -> dict[str, int]:
         lock_items(tampered.connection, [item])
         ledger.move(
-            tampered.connection, operation, MovementType.PURCHASE, [(item, units)], reference_id="x", reason="came"
+            tampered.connection,
+            operation,
+            MovementType.PURCHASE,
+            [Moving(item, units)],
+            reference_id="x",
+            reason="came",
         )
         return {}
 

@@ -38,6 +38,8 @@ from stockkeeper.domain.import_file import ImportKind
 from stockkeeper.domain.stock import ItemKey
 from tests.support.auditor import findings
 from tests.support.database_apart import database_apart
+from tests.support.folding import Fold, differences, fold_all, read_outbox
+from tests.support.lots import TODAY, bring_lots, lot_books, lots_of, of_lots, set_status, track
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import NOON, refused
 from tests.support.steps.purchase_order import Buying, came
@@ -91,6 +93,7 @@ class Followed:
             with database_errors():
                 return self._following.carry_out(implementation, step)
 
+        carry_out.__name__ = name
         return carry_out
 
 
@@ -228,6 +231,46 @@ def test_open_holds_go_along_and_what_was_done_is_done(ends: Ends) -> None:
     assert ends.south.count(f"SELECT ({balances} WHERE warehouse_id = :of)::int", of=item.warehouse_id) == 1
 
 
+def test_lots_go_along_with_who_holds_them(ends: Ends) -> None:
+    north, south, product = ends.north.engine, ends.south.engine, ends.north.shop.product()
+    track(north, product)
+    item, other = ends.item(0, product=product), ends.item(0, product=product)
+    soon, later = TODAY + timedelta(days=3), TODAY + timedelta(days=30)
+    bring_lots(north, item, ("SOON", soon, 4), ("LATER", later, 3), ("BAD", later, 2))
+    bring_lots(north, other, ("LOST", soon, 1))
+    set_status(north, item, "BAD", "BLOCKED")
+    # One that is known there is as it is known.
+    with south.begin() as connection:
+        connection.execute(_KNOWN_LOT, {"product_id": product, "lot_number": "LATER", "day": later})
+    selling, order, lost = ends.selling(ends.north), new_reference(), ends.transferring()
+    held = selling.reserve(order, (item, 6))
+    lost.write_off(lost.sent(item.warehouse_id, (other, 1)))
+    books = lot_books(north, item)
+    Mover(ends.north, ends.south, item.warehouse_id).carry_out()
+    assert (lot_books(south, item), lot_books(north, item)) == (books, {})
+    with south.connect() as connection:
+        told = fold_all(connection, Fold(since=item.warehouse_id - 1))
+        assert [*differences(connection, told), *told.problems] == []
+    assert told.of_lots == {(item, number): units for number, (units, _, _) in books.items()}
+    [line] = told.lines.values()
+    assert line.lots == [["LATER", 2, 0], ["SOON", 4, 0]]
+    assert books == {"BAD": (2, 0, 0), "LATER": (3, 2, 0), "SOON": (4, 4, 0)}
+    known = "SELECT count(*) FROM lots WHERE product_id = :of AND status = 'AVAILABLE' AND created_by <> 'south'"
+    assert (ends.north.count(known, of=product), ends.south.count(known, of=product)) == (3, 2)
+    blocked = "SELECT count(*) FROM lots WHERE product_id = :of AND status = 'BLOCKED' AND status_reason = 'test'"
+    assert ends.south.count(blocked, of=product) == 1
+    assert lots_of(held) == [("SOON", 4), ("LATER", 2)]
+    shipped = selling.fulfill(order, of_lots(item, SOON=1, LATER=3))
+    assert lots_of(shipped) == [("SOON", 3), ("LATER", 3)]
+    assert lot_books(south, item) == {"BAD": (2, 0, 0), "SOON": (3, 2, 0)}
+
+
+_KNOWN_LOT = text("""
+    INSERT INTO lots (product_id, lot_number, expires_on, created_at, created_by, operation_id)
+    VALUES (:product_id, :lot_number, :day, now(), 'south', 'south')
+""")
+
+
 def test_a_warehouse_may_move_back_and_its_runs_find_it(ends: Ends) -> None:
     item = ends.item(5)
     selling, there = ends.selling(ends.north), ends.selling(ends.south)
@@ -240,6 +283,29 @@ def test_a_warehouse_may_move_back_and_its_runs_find_it(ends: Ends) -> None:
     assert selling.fulfill(first).status == "FULFILLED"
     assert there.fulfill(second).status == "FULFILLED"
     assert ends.north.level(item) == (2, 0)
+
+
+def test_what_arrives_is_told_where_it_is_and_that_it_has_left_where_it_was(ends: Ends) -> None:
+    item = ends.item(5)
+    selling = ends.selling(ends.north)
+    held, waits = new_reference(), new_reference()
+    selling.reserve(held, (item, 4))
+    selling.reserve(waits, (item, 2), wait=timedelta(hours=1))
+    Mover(ends.north, ends.south, item.warehouse_id).carry_out()
+    with ends.north.engine.connect() as connection:
+        north = fold_all(connection)
+        [left] = [each for each in read_outbox(connection) if each.subject == f"warehouse/{item.warehouse_id}"]
+    assert (left.kind, left.data["database"]) == ("warehouse.left", ends.south.queue)
+    assert left.operation_id == f"move/{item.warehouse_id}/1"
+    assert item not in north.levels
+    assert [line for line in north.lines.values() if line.reference_id == held] == []
+    assert waits not in north.waits
+    with ends.south.engine.connect() as connection:
+        south = fold_all(connection, Fold(since=item.warehouse_id - 1))
+        assert [*differences(connection, south)] == []
+    assert south.levels[item] == (5, 4, 0, 1, False)
+    assert [line.reference_id for line in south.lines.values() if line.warehouse_id == item.warehouse_id] == [held]
+    assert south.waits[waits].lines == [[item.product_id, item.warehouse_id, 2]]
 
 
 class Shoppers:

@@ -9,11 +9,13 @@ from temporalio.testing import ActivityEnvironment
 from activities.order_promising import OrderPromises
 from activities.plan_questions import PlanQuestions
 from database.sessions import Database
+from starter.cli.plan_questions import ahead
 from stockkeeper.contracts.order_promising import AskPromise, DayBasis, PromiseLine
 from stockkeeper.contracts.plan_questions import ArrivalAhead, ExplainPlan, PlanExplained, ShowPlanAccuracy
 from stockkeeper.domain.review_days import WEEKDAYS
 from stockkeeper.domain.stock import ItemKey
-from tests.support.order_terms_rows import take_orders
+from tests.support.lots import came, lot_item
+from tests.support.order_terms_rows import plan, take_orders
 from tests.support.past import SEED, Past
 from tests.support.replenishment_rows import supply
 from tests.support.shop import Shop, new_reference
@@ -78,6 +80,40 @@ def test_an_order_without_a_day_comes_when_the_promise_says_and_the_next_goes_ou
     # 450 are left of six hundred.
     assert [each.expected for each in found.outlook] == [450, 400, 350, 300, 250, 300, 250]
     assert (found.falls_below, found.order_by) == (today + timedelta(days=4), today + timedelta(days=1))
+
+
+def test_a_plan_says_what_of_its_stock_is_left_out_and_why(shop: Shop, database: Database, engine: Engine) -> None:
+    today, supplier = datetime.now(UTC).date(), shop.supplier()
+    soon, over, later = (today + timedelta(days=days) for days in (2, -1, 9_000))
+    item = lot_item(shop, ("OVER", over, 5), ("SOON", soon, 60), ("LATER", later, 50))
+    supply(engine, item, supplier)
+    plan(engine, item, supplier, 75, 90, daily_mean=10)
+    found = explained(database, engine, item, days=3)
+    assert (found.quantity_available, found.quantity_to_expire, found.unavailable) == (110, 40, {"EXPIRED": 5})
+    [told] = [each for each in found.numbers if each.name == "will expire unsold"]
+    assert (told.value, told.unit) == (40, "units")
+    assert told.formula.startswith(f"60 free units of lots that end by {soon}, of which 20 are expected to be sold by")
+    assert [each.expected for each in found.outlook] == [110, 100, 50, 40]
+    assert (found.falls_below, found.order_by) == (today, today)
+    assert list(ahead(found))[:3] == [
+        "available 110",
+        "of them 40 will expire unsold: no order counts on them",
+        "unavailable: 5 expired",
+    ]
+
+
+def test_a_plan_says_where_shelf_life_bounds_its_orders(shop: Shop, database: Database, engine: Engine) -> None:
+    now, supplier = datetime.now(UTC), shop.supplier()
+    lots = [(name, now.date() + timedelta(days=days), 30) for name, days in (("A", 10), ("B", 11), ("C", 30))]
+    item = lot_item(shop, *lots)
+    supply(engine, item, supplier)
+    plan(engine, item, supplier, 75, 200, daily_mean=10)
+    came(engine, item, supplier, now - timedelta(days=3))
+    [told] = [each for each in explained(database, engine, item).numbers if each.name == "order at most"]
+    assert (told.value, told.formula) == (
+        140,
+        "d · D = 10 · 14 days that the latest lots had when they came, less what is left of the stock by then",
+    )
 
 
 def test_an_item_that_was_set_by_hand_has_no_numbers_behind_it(

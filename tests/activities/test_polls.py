@@ -105,9 +105,10 @@ async def test_the_counters_of_a_real_worker_move_while_it_works_and_stand_when_
 
     queue = new_reference("queue")
     async with working(client, database, settings.model_copy(update={"task_queue": queue})):
-        # As many as it has pollers, two of them for bulk work, and each call is counted when it begins.
-        begun = await eventually(counters, lambda seen: (seen.for_workflows, seen.for_activities) == (5, 7))
-        assert begun == Counters(5, 7, is_busy=False)
+        # As many as it has pollers, two of them for bulk work and two for events, and each call is counted when it
+        # begins.
+        begun = await eventually(counters, lambda seen: (seen.for_workflows, seen.for_activities) == (5, 9))
+        assert begun == Counters(5, 9, is_busy=False)
     stopped = read_counters(address)
     worker, for_bulk_work = Polls(now=0), Polls(now=0, for_workflows=False)
     for each in (worker, for_bulk_work):

@@ -85,9 +85,8 @@ def test_a_warehouse_that_another_line_names_is_used_already(steps: Steps, shop:
     assert parts(holding) == [(mug, 1, None), (first, 5, 2)]
     with nothing_changes(engine, first, second, mug):
         # The start is compared, and not the parts: with the warehouses named it is another order.
-        assert refused(lambda: steps.reserve(reference, (mug, 1), (first, 5), operation="late"))[0] == (
-            "OperationConflict"
-        )
+        again = partial(steps.reserve, reference, (mug, 1), (first, 5), operation=new_reference("late"))
+        assert refused(again)[0] == "OperationConflict"
 
 
 def test_the_same_start_long_after_its_operation_was_forgotten_finds_its_parts(
@@ -111,7 +110,7 @@ def test_the_same_start_long_after_its_operation_was_forgotten_finds_its_parts(
         [(first.product_id, 7), (mug, 1), (mug.product_id, 3)],
     ]
     for other in others:
-        again = partial(steps.reserve, reference, *other, operation="late")
+        again = partial(steps.reserve, reference, *other, operation=new_reference("late"))
         assert refused(again)[0] == "OperationConflict"
 
 
@@ -205,13 +204,12 @@ def test_what_comes_too_late_is_not_held_and_what_is_held_is_found(steps: Steps,
     item = shop.item(5)
     reference = new_reference()
     with nothing_changes(engine, item):
-        assert refused(lambda: steps.reserve(reference, (item, 1), not_after=NOON - MINUTE, operation="too late")) == (
-            "InvalidState",
-            {"status": "REJECTED", "command": "reserve"},
-        )
+        late = partial(steps.reserve, reference, (item, 1), not_after=NOON - MINUTE, operation=new_reference("late"))
+        assert refused(late) == ("InvalidState", {"status": "REJECTED", "command": "reserve"})
     # At the very instant it isn't late yet; and nothing of the refusal stays behind.
     held = steps.reserve(reference, (item, 1), not_after=NOON)
-    assert steps.reserve(reference, (item, 1), as_of=NOON + MINUTE, not_after=NOON, operation="late") == held
+    again = new_reference("late")
+    assert steps.reserve(reference, (item, 1), as_of=NOON + MINUTE, not_after=NOON, operation=again) == held
     assert level(engine, item) == (5, 1)
 
 

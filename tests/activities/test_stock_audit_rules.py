@@ -229,5 +229,6 @@ def test_an_operation_without_its_result_is_found_once_by_an_audit_of_everything
 
 def test_every_process_that_books_documents_has_its_rules_and_is_audited() -> None:
     # The order is that of recorded audits: another one would not replay.
-    assert list(AUDITED) == ["purchase_order", "transfer", "cycle_count", "customer_return", "adjustment"]
-    assert all(process.movement_types for process in AUDITED.values())
+    booking = ["purchase_order", "transfer", "cycle_count", "customer_return", "adjustment", "inspection"]
+    assert list(AUDITED) == [*booking, "recall"]
+    assert [process.kind for process in AUDITED.values() if not process.movement_types] == ["recall"]

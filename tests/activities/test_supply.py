@@ -26,7 +26,7 @@ from tests.support.shop import Shop
 SUPPLIERS = ["name", "email", "review_days", "minimum_order_value", "joint_orders", "line_cost"]
 SOLD = [
     *("sku", "supplier", "is_preferred", "unit_cost", "lead_time_days", "lead_time_deviation_days"),
-    *("minimum_order_quantity", "pack_size", "price_breaks"),
+    *("minimum_order_quantity", "pack_size", "price_breaks", "minimum_days_at_receipt"),
 ]
 
 
@@ -82,16 +82,16 @@ def test_how_a_supplier_takes_orders_comes_by_a_file_and_goes_by_one(
     assert terms(name).review_days is None
 
 
-def test_price_breaks_come_by_a_file_and_go_by_one(database: Database, shop: Shop, engine: Engine) -> None:
+def test_terms_of_a_product_come_by_a_file_and_go_by_one(database: Database, shop: Shop, engine: Engine) -> None:
     items, supplier = shop.items(2, units=0), shop.supplier()
     supply(engine, items[0], supplier, unit_cost="3.10", lead_time_days="7.5", minimum=36, pack=6)
     skus, name = _skus(engine, *(item.product_id for item in items)), supplier_name(engine, supplier)
-    given = [skus[items[1].product_id], name, "yes", "2", "7", "", "1", "1", "100:1.90 500:1.7"]
+    given = [skus[items[1].product_id], name, "yes", "2", "7", "", "1", "1", "100:1.90 500:1.7", "30"]
     assert _take(database, "product-suppliers", SOLD, given) == (1, 0, 0)
     ours = [row for row in _exported(database, "product-suppliers") if row["supplier"] == name]
     assert [list(row.values()) for row in ours] == [
-        [skus[items[0].product_id], name, "no", "3.1", "7.5", "", "36", "6", ""],
-        [skus[items[1].product_id], name, "yes", "2", "7", "", "1", "1", "100:1.9 500:1.7"],
+        [skus[items[0].product_id], name, "no", "3.1", "7.5", "", "36", "6", "", ""],
+        [skus[items[1].product_id], name, "yes", "2", "7", "", "1", "1", "100:1.9 500:1.7", "30"],
     ]
     assert _take(database, "product-suppliers", SOLD, *([*row.values()] for row in ours)) == (0, 0, 2)
     only = ["sku", "supplier", "price_breaks"]

@@ -302,7 +302,7 @@ def test_what_is_not_held_any_more_cannot_leave(moving: TransferCalls, shop: Sho
     # Nothing in the product does this; whoever repairs something by hand might.
     by_hand = Operation("by hand", "test", {}, "tests", "test", "test")
     hold = Reference("TRANSFER", number)
-    with engine.begin() as connection, locked_stock(connection, Wants(references=[hold])) as stock:
+    with engine.begin() as connection, locked_stock(connection, Wants(references=[hold]), by_hand) as stock:
         holds.release(stock, by_hand, stock.lines_of(hold), ReservationStatus.CANCELLED, reason="by hand", as_of=NOON)
     with transfer_stays(engine, number, item):
         assert refused(lambda: moving.dispatch(number)) == (

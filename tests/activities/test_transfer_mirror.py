@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 import pytest
@@ -13,13 +14,16 @@ from database.sessions import Database
 from stockkeeper.contracts.transfer import StoredTransfer
 from stockkeeper.contracts.transfer_mirror import MirrorTransferStep, ShowTransferEnd, TransferEnd
 from stockkeeper.domain.stock import ItemKey
+from tests.activities.test_lot_transfers import fit
 from tests.support.auditor import findings
 from tests.support.corrections import correct_stock
 from tests.support.database_apart import database_apart, keep_apart
+from tests.support.lots import TODAY, bring_lots, lot_books, lot_item, set_status
 from tests.support.meetings import Call, outcome
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import NOON, refused, run_activity
 from tests.support.steps.transfer import TransferCalls, arrived, lines_of
+from tests.support.told import telling
 from tests.support.transfer import Units
 from tests.support.transfer_rows import transit, whereabouts
 from worker import Settings, build_database
@@ -58,6 +62,8 @@ class Ends(NamedTuple):
     destination: End
     left: ItemKey
     arrives: ItemKey
+    tracked: ItemKey
+    """An item of the source whose product is tracked, without stock."""
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +71,10 @@ def ends(engine: Engine, settings: Settings) -> Iterator[Ends]:
     """Two databases; the first has the catalogue, and stock to send."""
     with database_apart(engine, settings) as (north, of_north), database_apart(engine, settings) as (south, of_south):
         shop = Shop(north)
-        left, there = shop.item(400), shop.warehouse()
+        left, there, tracked = shop.item(400), shop.warehouse(), lot_item(shop)
         keep_apart(north, of_north.task_queue, south, of_south.task_queue, there)
         source, destination = End(north, build_database(of_north)), End(south, build_database(of_south))
-        yield Ends(source, destination, left, left._replace(warehouse_id=there))
+        yield Ends(source, destination, left, left._replace(warehouse_id=there), tracked)
         for each in (source, destination):
             with each.engine.connect() as connection:
                 assert findings(connection) == []
@@ -122,7 +128,7 @@ class Run:
 
     def agree(self) -> None:
         """Both know the same of it."""
-        number, (source, destination, _, _) = self.number, self.ends
+        number, (source, destination, *_) = self.number, self.ends
         assert transit(source.engine, number) == transit(destination.engine, number)
         assert source.header(number) == destination.header(number)
         answers = [self.tell(source, destination), self.tell(destination, source)]
@@ -217,8 +223,45 @@ def test_no_unit_goes_astray_between_them(ends: Ends, seed: int, monkeypatch: py
     assert units_of(ends) == before
 
 
+def test_each_database_tells_what_is_new_to_it_once(ends: Ends) -> None:
+    run, (source, destination, left, *_) = Run(ends), ends
+    operations: list[str] = []
+
+    def told_by(end: End, call: Call) -> list[tuple[str, str, list[int], str]]:
+        with telling(end.engine) as told:
+            call()
+        documents = [each for each in told if each.kind == "transfer.changed"]
+        assert {each.subject for each in documents} <= {f"transfer/{run.number}"}
+        operations.extend(each.operation_id for each in documents)
+        return [
+            (
+                each.data["step"],
+                each.data["status"],
+                [line["quantity"] for line in each.data["lines"]],
+                each.performed_by,
+            )
+            for each in documents
+        ]
+
+    assert told_by(source, lambda: run.begin(6)) == [("hold_transfer", "PENDING", [6], "tom")]
+    mirror = partial(run.tell, source, destination)
+    assert told_by(destination, mirror) == [("mirror_transfer", "PENDING", [], "tom")]
+    assert told_by(destination, mirror) == []
+    dispatch = partial(source.calls.dispatch, run.number, (left, 4), as_of=run.now())
+    assert told_by(source, dispatch) == [("dispatch_transfer", "IN_TRANSIT", [4], "sid")]
+    assert told_by(destination, mirror) == [("mirror_transfer", "IN_TRANSIT", [4], "tom")]
+    assert told_by(destination, mirror) == []
+    cancel = partial(source.calls.cancel, run.number, as_of=run.now())
+    assert told_by(source, cancel) == [("cancel_transfer", "CANCELLED", [4], "tom")]
+    assert told_by(destination, mirror) == [("mirror_transfer", "CANCELLED", [4], "tom")]
+    assert told_by(source, partial(run.tell, destination, source)) == []
+    run.agree()
+    # Each by an operation of its own, also the three that the mirror was changed by.
+    assert len({*operations}) == len(operations) == 6
+
+
 def test_a_late_attempt_brings_back_no_hold(ends: Ends) -> None:
-    run, (source, destination, left, _) = Run(ends), ends
+    run, (source, destination, left, *_) = Run(ends), ends
     run.begin(6)
     late, was = run.read(source, 0), run.now()
     run.tell(source, destination)
@@ -234,7 +277,7 @@ def test_a_late_attempt_brings_back_no_hold(ends: Ends) -> None:
 
 
 def test_another_transfer_of_that_number_is_left_alone(ends: Ends) -> None:
-    run, (source, destination, _, _) = Run(ends), ends
+    run, (source, destination, *_) = Run(ends), ends
     run.begin(2)
     run.tell(source, destination)
     other = run.read(source, 0).model_copy(update={"requested_by": "somebody else"})
@@ -243,3 +286,43 @@ def test_another_transfer_of_that_number_is_left_alone(ends: Ends) -> None:
     source.calls.cancel(run.number, as_of=run.now())
     run.tell(source, destination)
     run.agree()
+
+
+def test_what_is_known_of_the_lots_goes_along_with_the_goods(ends: Ends) -> None:
+    source, destination, _, arrives, item = ends
+    soon, later = TODAY + timedelta(days=3), TODAY + timedelta(days=30)
+    there, run = item._replace(warehouse_id=arrives.warehouse_id), Run(ends)
+    bring_lots(source.engine, item, ("L1", soon, 2), ("L2", later, 3), ("L3", None, 1))
+    bring_lots(destination.engine, there, ("L2", None, 1), ("L3", later, 1))
+    source.calls.hold(run.number, there.warehouse_id, (item, 3), (item, 3), as_of=run.now())
+    source.calls.dispatch(run.number, as_of=run.now())
+    set_status(source.engine, item, "L1", "BLOCKED")
+    for anew in (False, True):
+        told = run.tell(source, destination, anew=anew)
+    assert [[(lot.lot_number, lot.expires_on, lot.in_transit) for lot in line.lots] for line in told.line_items] == [
+        [("L1", soon, 2), ("L2", later, 1)],
+        [("L2", later, 2), ("L3", later, 1)],
+    ]
+    known = {"L1": (soon, "BLOCKED"), "L2": (later, "AVAILABLE"), "L3": (later, "AVAILABLE")}
+    assert _known_lots(destination.engine, item.product_id) == known
+    # One of two days is earlier, and nothing is promised for longer.
+    assert _known_lots(source.engine, item.product_id)["L3"] == (None, "AVAILABLE")
+    came = [fit(there, "L1", 1, damaged=1), fit(there, "L2", 3)]
+    destination.calls.receive(run.number, "r1", *came, as_of=run.now())
+    back = run.tell(destination, source)
+    assert [[(lot.received, lot.damaged, lot.in_transit) for lot in line.lots] for line in back.line_items] == [
+        [(1, 1, 0), (1, 0, 0)],
+        [(2, 0, 0), (0, 0, 1)],
+    ]
+    assert lot_books(destination.engine, there) == {"L1": (1, 0, 0), "L2": (4, 0, 0), "L3": (1, 0, 0)}
+    cancelled = source.calls.cancel(run.number, as_of=run.now())
+    assert cancelled.line_items[1].returned == 1
+    assert lot_books(source.engine, item) == {"L3": (1, 0, 0)}
+    run.tell(source, destination)
+    assert transit(source.engine, run.number) == transit(destination.engine, run.number)
+
+
+def _known_lots(engine: Engine, product_id: int) -> dict[str, tuple[object, str]]:
+    statement = text("SELECT lot_number, expires_on, status FROM lots WHERE product_id = :product_id")
+    with engine.connect() as connection:
+        return {row[0]: (row[1], row[2]) for row in connection.execute(statement, {"product_id": product_id})}

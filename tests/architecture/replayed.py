@@ -14,8 +14,8 @@ from tests.architecture.replayed_sets import orders_of_sets
 # Nothing here reads a clock or anything else outside the process, but for the names that are refused below.
 MODULES = {
     "asyncio", "base64", "bisect", "collections", "collections.abc", "contextlib", "csv", "dataclasses", "datetime",
-    "decimal", "difflib", "email.utils", "enum", "functools", "gzip", "itertools", "json", "math", "operator", "re",
-    "statistics", "string", "textwrap", "types", "typing", "unicodedata", "zlib", "zoneinfo",
+    "decimal", "difflib", "email.utils", "enum", "fractions", "functools", "gzip", "itertools", "json", "math",
+    "operator", "re", "statistics", "string", "textwrap", "types", "typing", "unicodedata", "zlib", "zoneinfo",
     "pydantic", "pydantic.json_schema", "pydantic_core",
     "temporalio", "temporalio.activity", "temporalio.common", "temporalio.contrib.pydantic", "temporalio.converter",
     "temporalio.exceptions", "temporalio.workflow",

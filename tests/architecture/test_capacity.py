@@ -88,4 +88,4 @@ def test_workers_and_connections_are_rounded_up() -> None:
     workers = [math.ceil(rate / 40) for rate in RATES]
     assert [int(cell.replace(",", "")) for cell in row("worker processes")[1:]] == workers
     connections = [int(cell.replace(",", "")) for cell in row("their database connections")[1:]]
-    assert connections == [22 * each for each in workers]
+    assert connections == [24 * each for each in workers]

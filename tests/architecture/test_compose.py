@@ -215,7 +215,7 @@ def test_the_workers_settings_are_right(monkeypatch: pytest.MonkeyPatch) -> None
     command = SERVICES["postgresql"]["command"]
     [most] = [int(word.partition("=")[2]) for word in command if word.startswith("max_connections=")]
     # Room for a worker of the next version beside each one, while the older ones finish.
-    assert most >= TEMPORAL_CONNECTIONS + FOR_PEOPLE + 2 * workers * (settings.connections + 1)
+    assert most >= TEMPORAL_CONNECTIONS + FOR_PEOPLE + 2 * workers * (settings.connections + 3)
 
 
 def test_temporals_server_is_told_what_can_never_be_changed_and_where_its_files_are() -> None:

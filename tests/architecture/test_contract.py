@@ -11,13 +11,18 @@ import nexusrpc
 import pytest
 
 from activities.audit_findings import AuditFindings
+from activities.barcode import BarcodeQuestions
 from activities.buffer import ItemBuffers
 from activities.count_questions import CountQuestions
 from activities.documents import DocumentQuestions
+from activities.event import EventQuestions
+from activities.event_subscriber import EventSubscriberSteps
 from activities.homes import Homes
 from activities.identity import IdentityChecks
 from activities.import_preview import ImportPreviews
 from activities.ledger import LedgerQuestions
+from activities.lot_questions import LotQuestions
+from activities.lot_trace import LotTraces
 from activities.move import MoveSteps
 from activities.notice import NoticeSteps
 from activities.operations import OperationQuestions
@@ -29,17 +34,23 @@ from activities.stock import StockQuestions
 from activities.supply import SupplyQuestions
 from activities.transfer_mirror import TransferMirror
 from activities.waiting import WaitingQuestions
+from activities.webhook_secret import WebhookSecrets
 from stockkeeper.client.inventory_service import InventoryHandlers
 from stockkeeper.contracts import errors
 from stockkeeper.contracts.audit_findings import AuditFindingActivities
+from stockkeeper.contracts.barcode import BarcodeActivities
 from stockkeeper.contracts.buffer import BufferActivities
 from stockkeeper.contracts.count_questions import CountQuestionActivities
 from stockkeeper.contracts.documents import DocumentActivities
+from stockkeeper.contracts.event import EventActivities
+from stockkeeper.contracts.event_subscriber import EventSubscriberActivities, WebhookSecretActivities
 from stockkeeper.contracts.homes import HomeActivities
 from stockkeeper.contracts.identity import IdentityActivities
 from stockkeeper.contracts.import_preview import ImportPreviewActivities
 from stockkeeper.contracts.inventory_service import SERVICE, operations
 from stockkeeper.contracts.ledger import LedgerActivities
+from stockkeeper.contracts.lot_questions import LotQuestionActivities
+from stockkeeper.contracts.lot_trace import LotTraceActivities
 from stockkeeper.contracts.move import MoveActivities
 from stockkeeper.contracts.notice import NoticeActivities
 from stockkeeper.contracts.operation import OperationActivities
@@ -76,6 +87,8 @@ def _activities(owner: type, *, but_of: type = object) -> dict[str, str]:
 INTERFACES: list[tuple[type, type]] = [
     *((process.activities, steps_of(process)) for process in PROCESSES),
     (CountQuestionActivities, CountQuestions),
+    (LotQuestionActivities, LotQuestions),
+    (LotTraceActivities, LotTraces),
     (PlanQuestionActivities, PlanQuestions),
     (NoticeActivities, NoticeSteps),
     (IdentityActivities, IdentityChecks),
@@ -88,8 +101,12 @@ INTERFACES: list[tuple[type, type]] = [
     (HomeActivities, Homes),
     (TransferMirrorActivities, TransferMirror),
     (MoveActivities, MoveSteps),
+    (EventSubscriberActivities, EventSubscriberSteps),
+    (WebhookSecretActivities, WebhookSecrets),
     (ImportPreviewActivities, ImportPreviews),
     (SupplyActivities, SupplyQuestions),
+    (BarcodeActivities, BarcodeQuestions),
+    (EventActivities, EventQuestions),
     (BufferActivities, ItemBuffers),
     (RunActivities, Runs),
     (WaitingActivities, WaitingQuestions),
@@ -103,9 +120,13 @@ def test_every_activity_is_implemented_under_its_name(interface: type, implement
     assert _activities(implementation, but_of=interface) == _activities(interface)
 
 
-IN_THE_LOOP = {"ask_for_reorder", "find_running", "find_holders", "ask_retention", "identify"}
+IN_THE_LOOP = {"ask_for_reorder", "find_running", "find_holders", "ask_retention", "identify", "read_events"} | {
+    "show_webhook_secret",
+    "check_subscription",
+    "deliver_events",
+}
 """Activities that run in the event loop, where a transaction would stop everybody: they only talk to Temporal, or to
-the identity provider."""
+the identity provider; or have the database read, and webhooks sent, in threads."""
 
 
 @pytest.mark.parametrize(("interface", "implementation"), INTERFACES, ids=lambda each: each.__name__)
@@ -254,7 +275,8 @@ def _questions() -> set[str]:
     asked = (
         *(StockActivities, DocumentActivities, LedgerActivities, CountQuestionActivities, AuditFindingActivities),
         *(OperationActivities, ProductActivities, HomeActivities, BufferActivities, ImportPreviewActivities),
-        *(WaitingActivities, OrderPromisingActivities, SupplyActivities, PlanQuestionActivities),
+        *(WaitingActivities, OrderPromisingActivities, SupplyActivities, PlanQuestionActivities, EventActivities),
+        *(WebhookSecretActivities, LotQuestionActivities, LotTraceActivities, BarcodeActivities),
     )
     return {name for interface in asked for name in _activities(interface).values()} | {"show_plans", "set_planning"}
 

@@ -8,6 +8,7 @@ from stockkeeper.contracts.customer_return import ReturnState, StoredReturn
 from stockkeeper.contracts.cycle_count import CycleCountState, StoredCount
 from stockkeeper.contracts.purchase_order import StoredPurchaseOrder
 from stockkeeper.contracts.purchase_order_state import PurchaseOrderState
+from stockkeeper.contracts.recall import RecallState, StoredRecall
 from stockkeeper.contracts.reservation import Holding, ReservationState
 from stockkeeper.contracts.transfer import StoredTransfer
 from stockkeeper.contracts.transfer_state import TransferState
@@ -20,6 +21,7 @@ from stockkeeper.contracts.transfer_state import TransferState
         (TransferState, StoredTransfer, {"shortages", "notices", "notes"}),
         (ReturnState, StoredReturn, {"notes"}),
         (AdjustmentState, StoredAdjustment, {"approve_by", "shortages", "notices", "notes"}),
+        (RecallState, StoredRecall, {"product_id", "lot_number", "databases", "notices", "notes"}),
         (CycleCountState, StoredCount, {"notices", "notes"}),
         (ReservationState, Holding, {"reference_type", "reference_id", "notes"}),
     ],

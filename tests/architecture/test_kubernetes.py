@@ -307,8 +307,8 @@ def test_prometheus_finds_the_workers_as_the_job_of_the_alerts() -> None:
 
 def test_scalers_go_by_slots_and_cpu_within_the_databases_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     told = settings("production", monkeypatch)
-    # One that listens, and one for a probe.
-    assert told.connections + 2 == 22
+    # Two that listen, one that numbers events, and one for a probe.
+    assert told.connections + 4 == 24
     scaler = one("production", "ScaledObject")["spec"]
     assert scaler["scaleTargetRef"] == {
         "apiVersion": "apps/v1",
@@ -319,13 +319,14 @@ def test_scalers_go_by_slots_and_cpu_within_the_databases_connections(monkeypatc
     cpu, local, queued = scaler["triggers"]
     assert (cpu["type"], cpu["metadata"]) == ("cpu", {"containerName": "worker", "value": "70"})
     for trigger, slots, kind in (
-        (local, told.local_slots // 2, "LocalActivityWorker"),
-        (queued, told.concurrency * 7 // 10, "ActivityWorker"),
+        (local, told.local_slots // 2, 'worker_type="LocalActivityWorker"'),
+        # Those who follow events only wait.
+        (queued, told.concurrency * 7 // 10, 'worker_type="ActivityWorker", task_queue!~".+-events"'),
     ):
         assert (trigger["type"], trigger["metricType"]) == ("prometheus", "AverageValue")
         assert trigger["metadata"]["threshold"] == str(slots)
         assert trigger["metadata"]["query"] == (
-            f'sum(avg_over_time(temporal_worker_task_slots_used{{job="stockkeeper", worker_type="{kind}"}}[1m]))'
+            f'sum(avg_over_time(temporal_worker_task_slots_used{{job="stockkeeper", {kind}}}[1m]))'
         )
     plain = YAML(typ="safe").load(OVERLAYS.parent / "components" / "autoscaling" / "scaler.yaml")["spec"]
     assert (plain["minReplicas"], plain["maxReplicas"]) == (scaler["minReplicaCount"], scaler["maxReplicaCount"])

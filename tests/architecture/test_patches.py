@@ -29,7 +29,9 @@ def test_each_patch_is_a_name_of_the_list_and_each_of_the_list_is_asked_for() ->
         == listed
         == {
             "ASKED",
+            "AUDIT",
             "CAUGHT_UP",
+            "INSPECTED",
             "NAMED_ANSWERS",
             "REFUSED",
             "SUPPLIER_WITHOUT_ADDRESS",

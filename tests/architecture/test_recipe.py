@@ -24,7 +24,7 @@ def _files() -> list[Path]:
 
 def _is_own(path: str, kind: str) -> bool:
     """A file that has the process's name: ``transfer.py``, ``transfer_texts.py``, ``docs/processes/transfer.md``."""
-    return re.fullmatch(rf"{kind}(_texts)?\.(py|md)", path.rpartition("/")[2]) is not None
+    return re.fullmatch(rf"{kind}(_texts|_lots)?\.(py|md)", path.rpartition("/")[2]) is not None
 
 
 def _names(process: ProcessSpec) -> set[str]:

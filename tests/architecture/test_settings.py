@@ -37,6 +37,7 @@ NOTICE_URLS = (
     "STOCKKEEPER_ESCALATION_NOTICE_URLS",
     "STOCKKEEPER_SUPPLIER_NOTICE_URLS",
     "STOCKKEEPER_WAREHOUSE_NOTICE_URLS",
+    "STOCKKEEPER_OPERATIONS_NOTICE_URLS",
 )
 
 Set = Callable[[str, str], None]
@@ -233,16 +234,17 @@ def test_a_way_of_counting_that_is_no_object_is_refused(environ: Set, value: str
 
 def test_each_audience_has_its_urls(environ: Set) -> None:
     urls = (
-        "mailto://robot:passw0rd@example.com, json://example.com/hook",
+        "mailto://robot:passw0rd@example.com, json://example.com/buyers",
         "json://example.com/boss",
         "mailto://robot:passw0rd@example.com?to={email}",
         "json://example.com/docks",
+        "json://example.com/watch",
     )
     for name, value in zip(NOTICE_URLS, urls, strict=True):
         environ(name, value)
     settings = Settings()
     assert vars(settings.notice_ways) == vars(NoticeWays(*urls))
-    assert [secret for secret in ("passw0rd", "example.com", "hook", "docks") if secret in repr(settings)] == []
+    assert [secret for secret in ("passw0rd", "example.com", "buyers", "docks") if secret in repr(settings)] == []
 
 
 @pytest.mark.parametrize("name", NOTICE_URLS)

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine
 
-from database.inspection import READER_ROLE, WORKER_ROLE
+from database.about import READER_ROLE, WORKER_ROLE
 from devstack import backup
 from devstack.backup import DATABASE_FILE, TEMPORAL_FILE, restore, save
 from devstack.postgres import EmbeddedPostgres

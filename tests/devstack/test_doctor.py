@@ -11,13 +11,14 @@ import pytest
 from temporalio.common import WorkerDeploymentVersion
 
 from activities.standing import Routing
+from database.about import Facts
 from database.homes import Several
-from database.inspection import Facts
 from devstack.doctor import encryption, secret_files
 from devstack.doctor_database import judged, judged_several
 from devstack.doctor_temporal import (
     Poller,
     judged_bulk_pollers,
+    judged_events_pollers,
     judged_pollers,
     judged_retention,
     judged_schedules,
@@ -253,6 +254,18 @@ def test_bulk_work_without_a_worker_is_a_note() -> None:
     )
     found = judged_bulk_pollers("q-bulk", "q", [*left, Poller("here", None, NOON - SECOND)], NOON)
     assert (found.ok, found.detail, found.advice) == (True, "asked for bulk work by here", "")
+
+
+def test_followers_of_events_without_a_worker_are_a_note() -> None:
+    left = [Poller("gone", None, NOON - timedelta(minutes=3))]
+    found = judged_events_pollers("q-events", left, NOON)
+    assert (found.ok, found.detail) == (True, "no worker asks task queue q-events for questions about events")
+    assert found.advice == (
+        "start a worker of this version with STOCKKEEPER_SERVES=all or orders: until then whoever follows events hears "
+        "nothing; nothing is missed afterwards"
+    )
+    found = judged_events_pollers("q-events", [*left, Poller("here", None, NOON - SECOND)], NOON)
+    assert (found.ok, found.detail, found.advice) == (True, "asked for questions about events by here", "")
 
 
 KEY = base64.b64encode(bytes(32)).decode()

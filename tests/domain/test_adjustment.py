@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stockkeeper.domain.adjustment import AdjustedLine, Adjustment, AdjustmentStatus, worth_of
+from stockkeeper.domain.correction import Change
 from stockkeeper.domain.errors import InvalidState, NotPermitted
 from stockkeeper.domain.stock import ItemKey
 from stockkeeper.domain.worth import Worth
@@ -94,7 +95,7 @@ def test_one_person_approves_once_in_whatever_letters() -> None:
 
 def test_a_products_lines_count_together_and_what_nets_to_nothing_is_left_out() -> None:
     lines = [line(POT, -1), line(TEA, 3), line(MUG, 2), line(TEA, -5), line(MUG, -2)]
-    assert list(adjustment(*lines).changes.items()) == [(ItemKey(2, TEA), -2), (ItemKey(2, POT), -1)]
+    assert adjustment(*lines).changes == [Change(ItemKey(2, TEA), -2), Change(ItemKey(2, POT), -1)]
 
 
 _LINES = st.lists(
@@ -113,9 +114,9 @@ def test_no_unit_is_lost_between_the_lines_and_what_they_change(lines: list[Adju
     changes = adjustment(*lines).changes
     for product_id in (TEA, MUG, POT):
         units = sum(each.quantity for each in lines if each.product_id == product_id)
-        assert changes.get(ItemKey(2, product_id), 0) == units
-    assert list(changes) == sorted(changes)
-    assert all(changes.values())
+        assert sum(change.quantity for change in changes if change.item.product_id == product_id) == units
+    assert [change.item for change in changes] == sorted({change.item for change in changes})
+    assert all(change.quantity for change in changes)
 
 
 @given(_LINES)

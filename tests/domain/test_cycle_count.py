@@ -1,12 +1,14 @@
 """What a count may do: how far it may be off, who counts and approves, and why it was off."""
 
 import itertools
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from stockkeeper.domain.cycle_count import (
+    MOST_LINES,
     CountEntry,
     CountLine,
     CountStatus,
@@ -18,6 +20,7 @@ from stockkeeper.domain.cycle_count import (
     status_of,
 )
 from stockkeeper.domain.errors import InvalidRequest, InvalidState, NotPermitted
+from stockkeeper.domain.lot import LotFacts
 from tests.support.refusals import refusal_of
 
 S = CountStatus
@@ -72,6 +75,65 @@ def test_a_line_is_found_by_its_product() -> None:
     with pytest.raises(InvalidRequest, match=r"^product 30 isn't on count CC-1$") as caught:
         count(tea, mug).line(30)
     assert caught.value.details == {"product_id": 30}
+
+
+# Lots.
+
+
+def of_lot(number: str, *entries: CountEntry, status: CountStatus | None = None) -> CountLine:
+    return replace(line(*entries, status=status), lot=LotFacts(number))
+
+
+def test_a_line_of_a_lot_is_found_by_both() -> None:
+    first, second, mug = of_lot("L-1"), of_lot("L-2"), line(product_id=MUG)
+    counting = count(first, second, mug)
+    assert (counting.line(TEA, "L-2"), counting.line(MUG)) == (second, mug)
+    assert counting.line_of_lot(TEA, "L-3") is None
+    with pytest.raises(InvalidRequest, match=r"^lot L-3 of product 10 isn't on count CC-1$"):
+        counting.line(TEA, "L-3")
+    with pytest.raises(InvalidRequest, match=r"^product 30 isn't on count CC-1$"):
+        counting.line_of_lot(30, "L-1")
+
+
+def test_a_lot_that_is_found_takes_the_line_without_one_while_that_is_to_be_counted() -> None:
+    mug = line(product_id=MUG)
+    found = LotFacts("L-1", date(2027, 3, 31))
+    counting, first, taken = count(line(), mug).find_lot(TEA, found)
+    assert (first, taken) == (CountLine(TEA, S.COUNTING, [], lot=found), line())
+    assert counting.lines == [first, mug]
+    counting, second, taken = counting.find_lot(TEA, LotFacts("L-2"))
+    assert (counting.lines, taken) == ([first, mug, second], None)
+    # That there was none has been said already.
+    said = line(status=S.POSTED)
+    counting, first, taken = count(said, mug).find_lot(TEA, found)
+    assert (counting.lines, taken) == ([said, mug, first], None)
+
+
+def test_no_lot_is_added_to_a_count_that_has_ended_or_is_full_nor_one_that_differs_by_case() -> None:
+    for ended in (S.POSTED, S.CANCELLED):
+        with pytest.raises(InvalidState) as caught:
+            count(of_lot("L-1", status=ended)).find_lot(TEA, LotFacts("L-2"))
+        assert caught.value.details == {"status": ended.value, "command": "record"}
+    with pytest.raises(InvalidRequest, match="differs from l-1 by upper and lower case alone"):
+        count(of_lot("L-1")).find_lot(TEA, LotFacts("l-1"))
+    full = count(*(of_lot(f"L-{number}") for number in range(MOST_LINES)))
+    with pytest.raises(InvalidRequest, match="has 2000 lines and gets no more"):
+        full.find_lot(TEA, LotFacts("new"))
+
+
+def test_that_nothing_is_there_is_not_said_of_a_product_with_lots() -> None:
+    count(line(), of_lot("L-1")).require_none_there(MUG, 0)
+    for counting, on_hand in ((count(line()), 1), (count(of_lot("L-1")), 0)):
+        with pytest.raises(InvalidRequest, match="product 10 has lots: name each that was counted"):
+            counting.require_none_there(TEA, on_hand)
+
+
+def test_each_lot_needs_another_person_for_itself() -> None:
+    first, second = of_lot("L-1", entry("ann")), of_lot("L-2")
+    counting = count(first, second)
+    assert counting.record(second, entry("ann")).status is S.REVIEW
+    with pytest.raises(NotPermitted, match=r"^lot L-1 of product 10 of count CC-1 was counted by ann; another person"):
+        counting.record(first, entry("ann"))
 
 
 # Tolerance.

@@ -218,6 +218,11 @@ def test_a_cap_below_what_is_wanted_makes_nothing_late_that_is_not_due() -> None
 # Whatever the items are.
 
 
+def test_a_list_has_room_for_all_lots_of_an_item_or_it_is_left_out() -> None:
+    big, small, huge = (replace(item(each, 40), lines=lines) for each, lines in ((1, 1_500), (2, 500), (3, 2_001)))
+    assert plan_day([big, small, item(4, 40), huge], TODAY, cycle()) == DayPlan([1, 2], 4, 2)
+
+
 @st.composite
 def _worlds(draw: st.DrawFn, *, at_least: int = 0) -> tuple[list[Countable], Cycle]:
     """Some items of any class and age, some of them off and some never counted; no cap."""

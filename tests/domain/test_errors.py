@@ -10,6 +10,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from stockkeeper.contracts.converter import DATA_CONVERTER, as_application_error, as_domain_error
 from stockkeeper.domain.errors import (
     DomainError,
+    EventsForgotten,
     InsufficientStock,
     InvalidRequest,
     InvalidState,
@@ -56,6 +57,14 @@ ERRORS: list[tuple[DomainError, str, object]] = [
             "warehouse, and no transfer begins; try again later, or order from one warehouse"
         ),
         {"warehouse_id": 7},
+    ),
+    (
+        EventsForgotten.after(4, first_number=7, last_number=9),
+        (
+            "events after number 4 aren't all kept any more, but from 7 on: take the present end as the cursor, read "
+            "everything anew, and follow from there"
+        ),
+        {"first_number": 7, "last_number": 9},
     ),
     (NotPermitted("ann asked for it herself"), "ann asked for it herself", {}),
     (OperationConflict("done already, differently"), "done already, differently", {}),

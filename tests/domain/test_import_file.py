@@ -39,6 +39,7 @@ def test_only_what_the_table_has_can_happen(status: ImportStatus, event: ImportE
     [
         ("products", ["sku", "name"]),
         ("products", ["unit_price", "sku"]),
+        ("products", ["sku", "tracking", "minimum_days_left"]),
         ("warehouses", ["name", "timezone"]),
         ("suppliers", ["name", "email"]),
         (
@@ -49,9 +50,12 @@ def test_only_what_the_table_has_can_happen(status: ImportStatus, event: ImportE
             ],
         ),
         ("product-suppliers", ["product_id", "supplier_id"]),
+        ("barcodes", ["sku", "barcode", "unit", "quantity"]),
         ("stock", ["sku", "warehouse", "quantity"]),
         ("stock", ["quantity", "warehouse_id", "product_id"]),
         ("demand", ["sku", "warehouse", "day", "quantity"]),
+        ("units", ["sku", "unit", "quantity"]),
+        ("units", ["supplier", "quantity", "unit", "product_id"]),
     ],
 )
 def test_columns_may_come_in_any_order_and_ids_in_the_place_of_names(kind: str, columns: list[str]) -> None:
@@ -77,6 +81,11 @@ def test_columns_may_come_in_any_order_and_ids_in_the_place_of_names(kind: str, 
         ("stock", ["quantity", "warehouse"], ["column 'sku' is missing (or 'product_id')"]),
         ("stock", ["sku", "product_id", "quantity", "warehouse"], ["give sku or product_id, not both"]),
         ("demand", ["sku", "warehouse"], ["column 'day' is missing", "column 'quantity' is missing"]),
+        (
+            "units",
+            ["sku", "unit", "quantity", "supplier", "supplier_id"],
+            ["give supplier or supplier_id, not both"],
+        ),
     ],
 )
 def test_a_wrong_column_is_named(kind: str, columns: list[str], wrong: list[str]) -> None:
@@ -90,8 +99,10 @@ def test_a_wrong_column_is_named(kind: str, columns: list[str], wrong: list[str]
         ("warehouses", "1 warehouse", "1,000 warehouses"),
         ("suppliers", "1 supplier", "1,000 suppliers"),
         ("product-suppliers", "1 product supplier", "1,000 product suppliers"),
+        ("barcodes", "1 barcode", "1,000 barcodes"),
         ("stock", "1 stock item", "1,000 stock items"),
         ("demand", "1 day of demand", "1,000 days of demand"),
+        ("units", "1 pack", "1,000 packs"),
     ],
 )
 def test_rows_in_words(kind: str, one: str, many: str) -> None:

@@ -13,7 +13,19 @@ from stockkeeper.domain.errors import (
     InvalidState,
     OperationConflict,
 )
-from stockkeeper.domain.order_in_parts import SECURED_UNTIL, End, Hold, OrderInParts, Outcomes, PartHeld, go_on
+from stockkeeper.domain.lot import LotUnits
+from stockkeeper.domain.order_in_parts import (
+    SECURED_UNTIL,
+    End,
+    Hold,
+    OrderInParts,
+    Outcomes,
+    PartHeld,
+    Pick,
+    Secure,
+    Take,
+    go_on,
+)
 from stockkeeper.domain.reservation import HeldLine, ReservationEvent, ReservationStatus, WantedLine
 from stockkeeper.domain.stock import ItemKey
 from tests.support.parts_model import (
@@ -112,6 +124,37 @@ def test_a_part_shipment_leaves_the_rest_until_the_deadline_that_it_had() -> Non
     assert [each.shipped for each in stock] == [1, 2]
     assert {line.expires_at for each in stock for line in each.lines if line.quantity_open} == {DEADLINE}
     assert run.order.deadline == DEADLINE
+
+
+def test_lots_that_were_picked_are_held_everywhere_before_any_leaves() -> None:
+    stock = databases(5, 5)
+    stock[0].lots, stock[1].lots = {"N1"}, {"S1"}
+    run = held(Run(stock, random.Random(1)))
+    wrong = [WantedLine(3, 7, 1, lots=(LotUnits("N1", 3),)), WantedLine(1, 7, 2, lots=(LotUnits("N1", 1),))]
+    with pytest.raises(InvalidRequest, match="database 2 has no lot N1"):
+        ship(run, wrong)
+    assert [each.shipped for each in stock] == [0, 0]
+    assert {line.expires_at for each in stock for line in each.lines} == {DEADLINE}
+    ship(run, [WantedLine(3, 7, 1, lots=(LotUnits("N1", 3),)), WantedLine(1, 7, 2, lots=(LotUnits("S1", 1),))])
+    assert ([each.shipped for each in stock], run.order.deadline) == ([3, 1], DEADLINE)
+
+
+def test_each_part_is_told_the_lots_of_its_own_lines() -> None:
+    north, south = part(ACTIVE), part(ACTIVE, warehouse=2)
+    order, lots = OrderInParts("1042", ["north", "south"], [north, south]), (LotUnits("A", 1), LotUnits("B", 1))
+    course = order.take([WantedLine(2, 7, 1, lots=lots), WantedLine(1, 7, 2)], FULFILL, done="shipped")
+    assert go_on(course, None) == {0: Secure(), 1: Secure()}
+    assert go_on(course, {0: north, 1: south}) == {0: Pick({1: 2}, {1: [*lots]})}
+    taken = {0: Take({1: 2}, DEADLINE, {1: [*lots]}), 1: Take({1: 1}, DEADLINE)}
+    assert go_on(course, {0: north}) == taken
+
+
+def test_lots_name_the_warehouse_where_several_databases_hold_the_product() -> None:
+    stock = databases(5, 5)
+    run = held(Run(stock, random.Random(1)))
+    with pytest.raises(InvalidRequest, match="product 7: several databases hold it; name the warehouse of its lots"):
+        ship(run, [WantedLine(6, 7, lots=(LotUnits("N1", 6),))])
+    assert [(each.shipped, each.is_secured) for each in stock] == [(0, False), (0, False)]
 
 
 def test_more_than_is_held_ships_nothing_anywhere() -> None:
@@ -253,9 +296,9 @@ def test_giving_way_ends_all_parts_and_without_a_reason_none() -> None:
     assert ([each.held for each in stock], run.order.status) == ([0, 0], CANCELLED)
 
 
-def part(status: ReservationStatus, units: int = 3, shipped: int = 0) -> PartHeld:
+def part(status: ReservationStatus, units: int = 3, shipped: int = 0, warehouse: int = 1) -> PartHeld:
     """A part of one line."""
-    line = HeldLine(1, ItemKey(1, 7), units, shipped, status, DEADLINE, 0)
+    line = HeldLine(1, ItemKey(warehouse, 7), units, shipped, status, DEADLINE, 0)
     return PartHeld(status, DEADLINE, [line])
 
 

@@ -1,11 +1,13 @@
 """The next weeks of an item: what is expected to be there, and the day by which to order."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from stockkeeper.domain.outlook import Arrival, DayAhead, Outlook, outlook
+from stockkeeper.domain.perishing import LotAhead, waste_of
 from stockkeeper.domain.replenishment import service_factor
 from stockkeeper.domain.review_days import ReviewDays
 
@@ -30,6 +32,7 @@ def ahead(
     deviation: float = 4,
     days: int = 9,
     review_days: ReviewDays = (),
+    lots: Sequence[LotAhead] = (),
 ) -> Outlook:
     return outlook(
         TODAY,
@@ -41,6 +44,8 @@ def ahead(
         days=days,
         confidence=0.95,
         review_days=review_days,
+        wasted=waste_of(lots, lambda number: mean * number),
+        lead_time_days=3.5,
     )
 
 
@@ -52,6 +57,25 @@ def test_units_leave_by_the_mean_and_the_band_widens_by_the_root_of_the_days() -
     assert found[4] == DayAhead(day(4), 60, close(60 - 8 * Z), close(60 + 8 * Z))
     assert found[1].high == close(90 + 4 * Z)
     assert found[9].low == 0
+
+
+def test_what_expires_unsold_is_gone_with_its_last_day_and_no_order_counts_on_it_a_lead_time_before() -> None:
+    """Of fifty units twenty are sold in two days, and thirty of the next sixty in three more."""
+    lots = [LotAhead(50, 2), LotAhead(60, 5)]
+    found = ahead(200, 90, lots=lots)
+    assert [each.expected for each in found.days] == [200, 190, 150, 140, 130, 90, 80, 70, 60, 50]
+    # Without what ends within three and a half days: 170 today, then 160, 150 - 30 = 120, and 110.
+    assert ahead(200, 120, lots=lots).falls_below == day(3)
+    assert ahead(200, 130, lots=lots).falls_below == day(2)
+    assert ahead(200, 160, lots=lots).falls_below == day(2)
+    assert ahead(200, 170, lots=lots).falls_below == day(1)
+    assert ahead(200, 171, lots=lots).falls_below == day(0)
+    assert ahead(200, 171).falls_below == day(3)
+
+
+def test_what_nobody_wants_falls_below_its_point_when_it_expires() -> None:
+    found = ahead(50, 20, mean=0, deviation=0, lots=[LotAhead(40, 6)])
+    assert (found.falls_below, [each.expected for each in found.days[5:8]]) == (day(3), [50, 10, 10])
 
 
 def test_no_more_is_above_the_band_than_there_is() -> None:

@@ -60,12 +60,20 @@ MAY: dict[tuple[str, str], str] = {
     ("adjustment", "approve"): ".....x.",
     ("adjustment", "reject"): ".....x.",
     ("adjustment", "cancel"): "..x....",
+    ("inspection", START): "..x....",
+    ("inspection", "release"): ".....x.",
+    ("inspection", "scrap"): ".....x.",
+    ("inspection", "approve_difference"): ".....x.",
+    ("recall", START): "..xx..x",
+    ("recall", "release"): ".....x.",
+    ("recall", "close"): "..xx..x",
     ("import_file", START): "......x",
     ("import_file", "add_page"): "......x",
     ("import_file", "finish"): "......x",
     ("reorder", START): "....x..",
     ("replenishment_plan", START): "....x..",
     ("cycle_count_plan", START): "..x....",
+    ("lot_expiry", START): "..x....",
     ("stock_audit", START): "......x",
 }
 
@@ -105,7 +113,7 @@ def test_a_place_is_a_field_of_the_start_and_of_the_state() -> None:
 
 def test_every_question_that_changes_something_needs_a_role() -> None:
     changing = {name for name, question in ALL_QUESTIONS.items() if issubclass(question.model, Step)}
-    assert {*QUESTIONS} == changing | {"preview_import"}
+    assert {*QUESTIONS} == changing | {"preview_import", "show_webhook_secret"}
 
 
 def test_a_role_holds_in_its_warehouses_only() -> None:

@@ -1,13 +1,15 @@
 """A plan as a calculation: every number, and what it comes from."""
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from stockkeeper.domain.order_quantity import PriceBreak
-from stockkeeper.domain.plan_explained import Explained, PlanNumbers, explain
+from stockkeeper.domain.perishing import LotAhead, Perishables
+from stockkeeper.domain.plan_explained import Explained, PlanNumbers, explain, explain_bound, explain_waste
 from stockkeeper.domain.replenishment import Terms
 
 SEED = PlanNumbers(
@@ -210,3 +212,31 @@ def test_what_came_from_the_warehouses_past_is_told() -> None:
     )
     assert found["deviation D"].formula.startswith("w · √((s · √L)² + (d · sL)² + rest²) = 1.250 · √(11.77² + 4² + ")
     assert not {"usual deviation", "widening w"} & {*by_name(LUMPY)}
+
+
+def test_what_will_expire_unsold_is_told_by_the_lot_that_says_how_much_it_is() -> None:
+    lots = [LotAhead(60, 2, date(2026, 6, 3)), LotAhead(9, 4, date(2026, 6, 5)), LotAhead(90, 8, date(2026, 6, 9))]
+    assert explain_waste(Perishables(lots, 7.4, lead_time_days=7)) == [
+        Explained(
+            "will expire unsold",
+            "60 free units of lots that end by 2026-06-03, of which 14.8 are expected to be sold by then: 7.4 a day "
+            "for 2 days; of lots that end within the lead time",
+            46,
+            "units",
+        )
+    ]
+    assert explain_waste(Perishables([LotAhead(14, 2, date(2026, 6, 3))], 7.4, lead_time_days=7)) == []
+
+
+def test_the_bound_of_an_order_is_told_where_it_bounds_one() -> None:
+    """Fifty a day; an order has no less than the point."""
+    plan = replace(SEED, reorder_quantity=100)
+    assert explain_bound(plan, 7) == [
+        Explained(
+            "order at most",
+            "d · D = 50 · 7 days that the latest lots had when they came, less what is left of the stock by then",
+            350,
+            "units",
+        )
+    ]
+    assert [explain_bound(plan, days) for days in (8, None)] == [[], []]

@@ -74,6 +74,16 @@ def test_a_position_is_all_that_is_there_and_will_be() -> None:
     assert Position(5, on_order=20, in_transit=300).units == 325
 
 
+def test_what_will_expire_is_not_counted_on() -> None:
+    position = Position(110, 3, 0, to_expire=40)
+    assert (position.to_sell, position.units) == (70, 73)
+    assert position.needs_order(101)
+    assert not position.needs_order(100)
+    assert "; available 110 (40 of them will expire unsold), on order 3, in transit 0; " in reason_for(
+        position, 101, Terms(), None
+    )
+
+
 def test_a_point_of_zero_never_asks_for_an_order() -> None:
     assert not Position(0).needs_order(0)
 

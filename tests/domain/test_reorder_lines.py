@@ -62,6 +62,26 @@ def test_a_line_costs_what_its_quantity_has_reached() -> None:
     )
 
 
+def test_no_more_is_ordered_than_is_sold_before_it_expires() -> None:
+    """Fifty a day, seven days until it comes: 60 are gone by then, 400 leave 50. In packs of six, and at least 36."""
+    line = replace(MUGS, sell_days=14)
+    reason = "no more than is sold before it expires: {} days"
+    assert _only(line) == DraftedLine(1, 696, Decimal("3.10"), f"{NUMBERS}; {reason.format(14)}")
+    assert _only(replace(line, position=Position(0, 0, 400))).units == 648
+    assert _only(replace(line, position=Position(400, to_expire=40))).units == 690
+    assert _only(replace(line, sell_days=0)) == DraftedLine(1, 36, Decimal("3.10"), f"{NUMBERS}; {reason.format(0)}")
+    assert _only(replace(line, sell_days=31)) == _only(MUGS)
+    joint = _only(replace(line, joint=WEEKLY, sell_days=10))
+    assert (joint.units, joint.note.rpartition("; ")[2]) == (498, reason.format(10))
+    # A cheaper price isn't worth what expires.
+    broken = _only(replace(line, breaks=(PriceBreak(800, Decimal("2.00")),)))
+    assert (broken.units, broken.unit_cost) == (696, Decimal("3.10"))
+
+
+def test_a_quantity_set_by_hand_is_kept_whatever_expires() -> None:
+    assert _only(replace(BY_HAND, sell_days=0)) == _only(BY_HAND)
+
+
 def test_a_quantity_set_by_hand_is_kept_beside_a_price_break() -> None:
     breaks = (PriceBreak(30, Decimal("3.00")), PriceBreak(41, Decimal("0.001")))
     assert _only(replace(BY_HAND, breaks=breaks)) == DraftedLine(

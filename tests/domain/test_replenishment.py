@@ -363,3 +363,11 @@ def test_an_item_with_any_demand_has_a_point_of_at_least_one(lead_time_days: flo
 )
 def test_days_of_one_off_bulk_orders_are_left_out(daily: list[int], factor: float, left: list[int]) -> None:
     assert without_bulk(daily, factor) == left
+
+
+@pytest.mark.parametrize(
+    ("terms", "units", "ordered"),
+    [(Terms(), 7, 7), (Terms(), 0, 1), (Terms(1, 6), 17, 12), (Terms(10, 6), 11, 12), (Terms(10, 6), 18, 18)],
+)
+def test_what_may_be_ordered_at_most_is_whole_packs_and_the_minimum(terms: Terms, units: int, ordered: int) -> None:
+    assert terms.at_most(units) == ordered

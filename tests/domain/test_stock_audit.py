@@ -21,7 +21,13 @@ def finding(kind: str = "RESERVED_IS_NOT_THE_HOLDS", status: str = "OPEN") -> Fi
 
 
 def test_what_is_not_the_past_can_be_repaired() -> None:
-    assert {"ON_HAND_IS_NOT_THE_LAST_BALANCE", "RESERVED_IS_NOT_THE_HOLDS", "HOLD_WITHOUT_RUN"} == REPAIRABLE
+    assert {
+        "ON_HAND_IS_NOT_THE_LAST_BALANCE",
+        "RESERVED_IS_NOT_THE_HOLDS",
+        "LOT_IS_NOT_ITS_MOVEMENTS",
+        "LOT_RESERVED_IS_NOT_THE_HOLDS",
+        "HOLD_WITHOUT_RUN",
+    } == REPAIRABLE
 
 
 @pytest.mark.parametrize("kind", sorted(REPAIRABLE))

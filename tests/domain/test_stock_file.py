@@ -1,6 +1,7 @@
 """What a row of a stock file does to its item."""
 
 import dataclasses
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from stockkeeper.domain.stock_file import (
     LINES_OF_AN_ADJUSTMENT,
     Effect,
     FileAdjustment,
+    RowLot,
     StockRow,
     adjustment_number,
     adjustments_of,
@@ -73,6 +75,12 @@ def test_differences_go_by_warehouse_in_parts_that_an_adjustment_takes() -> None
         FileAdjustment(2, 1, [(product, 4) for product in range(1, 1_001)]),
         FileAdjustment(2, 2, [(1_001, 4)]),
     ]
+
+
+def test_differences_of_lots_are_lines_of_their_own() -> None:
+    lot = RowLot("A", date(2026, 6, 4))
+    rows = [dataclasses.replace(STOCKED, lot=lot), dataclasses.replace(STOCKED, item=ItemKey(1, 11), quantity=4)]
+    assert adjustments_of(rows) == [FileAdjustment(1, 1, [(10, 4), (11, -1)], [lot, None])]
 
 
 def test_the_number_tells_file_and_warehouse() -> None:

@@ -11,7 +11,10 @@ from stockkeeper.domain.adjustment import ADJUSTMENT, Adjustment, AdjustmentEven
 from stockkeeper.domain.customer_return import RETURN, CustomerReturn, ReturnEvent, ReturnStatus
 from stockkeeper.domain.cycle_count import COUNT_LINE, CountEvent, CountStatus
 from stockkeeper.domain.errors import InvalidState
+from stockkeeper.domain.inspection import INSPECTION, Inspection, InspectionEvent, InspectionStatus
+from stockkeeper.domain.lot import StockState
 from stockkeeper.domain.purchase_order import PURCHASE_ORDER, PurchaseOrder, PurchaseOrderEvent, PurchaseOrderStatus
+from stockkeeper.domain.recall import RECALL, Recall, RecallEvent, RecallStatus
 from stockkeeper.domain.reservation import RESERVATION, ReservationEvent, ReservationStatus
 from stockkeeper.domain.stock_audit import FINDING, Finding, FindingEvent, FindingKind, FindingStatus
 from stockkeeper.domain.transfer import TRANSFER, Transfer, TransferEvent, TransferStatus
@@ -36,6 +39,8 @@ ALLOWED = {
     """,
     "return": "EXPECTED: inspect EXPECTED, complete INSPECTED, close_short INSPECTED, cancel CANCELLED",
     "adjustment": "PENDING: post POSTED, approve POSTED, reject REJECTED, cancel CANCELLED, lapse CANCELLED",
+    "inspection": "OPEN: release OPEN, scrap OPEN, complete DONE, reject REJECTED",
+    "recall": "BLOCKED: release RELEASED, close CLOSED",
     "count": """
         COUNTING: record POSTED, doubt REVIEW, cancel CANCELLED
         REVIEW: record POSTED, doubt REVIEW, approve_variance POSTED, cancel CANCELLED
@@ -52,6 +57,8 @@ STATUSES_TIMES_EVENTS = {
     "transfer": 5 * 8,
     "return": 3 * 4,
     "adjustment": 4 * 5,
+    "inspection": 3 * 4,
+    "recall": 3 * 2,
     "count": 4 * 4,
     "finding": 4 * 3,
 }
@@ -61,6 +68,8 @@ FINAL = {
     "transfer": {"RECEIVED", "CANCELLED", "REJECTED"},
     "return": {"INSPECTED", "CANCELLED"},
     "adjustment": {"POSTED", "REJECTED", "CANCELLED"},
+    "inspection": {"DONE", "REJECTED"},
+    "recall": {"RELEASED", "CLOSED"},
     "count": {"POSTED", "CANCELLED"},
     "finding": {"GONE", "REPAIRED"},
 }
@@ -102,6 +111,14 @@ def _adjustment(status: AdjustmentStatus, event: AdjustmentEvent) -> AdjustmentS
     return Adjustment(1, "A-1", 2, status, "broken", "tom", None, ()).after(event)
 
 
+def _inspection(status: InspectionStatus, event: InspectionEvent) -> InspectionStatus:
+    return Inspection(1, "I-1", 2, status, StockState.QUARANTINE, "open", "tom", ()).after(event)
+
+
+def _recall(status: RecallStatus, event: RecallEvent) -> RecallStatus:
+    return Recall(1, "RC-1", status, "quinn").after(event)
+
+
 def _count(status: CountStatus, event: CountEvent) -> CountStatus:
     return COUNT_LINE.next(status, event, of="CC-1", part="product 10")
 
@@ -122,6 +139,8 @@ SUBJECTS = {
     "transfer": Subject(TRANSFER, TransferStatus, TransferEvent, "T-1", _transfer),
     "return": Subject(RETURN, ReturnStatus, ReturnEvent, "R-1", _return),
     "adjustment": Subject(ADJUSTMENT, AdjustmentStatus, AdjustmentEvent, "A-1", _adjustment),
+    "inspection": Subject(INSPECTION, InspectionStatus, InspectionEvent, "I-1", _inspection),
+    "recall": Subject(RECALL, RecallStatus, RecallEvent, "RC-1", _recall),
     "count": Subject(COUNT_LINE, CountStatus, CountEvent, "CC-1", _count),
     "finding": Subject(FINDING, FindingStatus, FindingEvent, "7", _finding),
 }

@@ -196,6 +196,8 @@ async def test_units_are_whole_and_their_column_has_either_name(
         wrong = f"'{units}' must be whole units, without dots or commas, such as TEA-100@Main=2"
         line = f"InvalidRequest: --line '{sku}@{place}={units}': {wrong}\n"
         assert (refused.exit_code, refused.stderr) == (1, line)
+    refused = await command("reserve", "start", new_reference(), "--line", f"{sku}@{place}=1,5 kg")
+    assert (refused.exit_code, "'1,5 kg' has a comma: write a decimal point" in refused.stderr) == (1, True)
     assert level(engine, item) == (6, 0)
 
 

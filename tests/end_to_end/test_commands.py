@@ -1,12 +1,14 @@
 """`stockkeeper reserve` and `stockkeeper stock`: SKUs and names where the wire has ids, and one line on an error."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
 
 from tests.support.books import level, nothing_changes
 from tests.support.commands import Command, names
+from tests.support.lots import bring_lots, lot_books, track
 from tests.support.shop import Shop, new_reference
 from tests.support.wire import eventually
 
@@ -118,6 +120,7 @@ async def test_levels_are_shown_by_product_and_by_warehouse(command: Command, sh
             "quantity_on_hand": 7,
             "quantity_reserved": 2,
             "quantity_buffer": 0,
+            "quantity_unavailable": 0,
             "quantity_available": 5,
             "reorder_point": None,
             "warehouse_priority": 100,
@@ -137,3 +140,24 @@ async def test_levels_come_page_by_page(
     _, place = names(engine, items[0])
     rows = json.loads((await command("stock", "show", "--warehouse", place, "--json")).stdout)
     assert [row["sku"] for row in rows] == sorted(names(engine, item)[0] for item in items)
+
+
+async def test_lots_are_shown_asked_for_by_their_days_and_picked(command: Command, shop: Shop, engine: Engine) -> None:
+    item, order = shop.item(0), new_reference()
+    track(engine, item.product_id)
+    day = datetime.now(UTC).date() + timedelta(days=9)
+    bring_lots(engine, item, ("SOON", day, 2), ("LATER", None, 4))
+    sku, place = names(engine, item)
+    wanted = ("reserve", "start", order, "--line", f"{sku}@{place}=3", "--performed-by", "ada")
+    held = await command(*wanted, "--minimum-days-left", "3")
+    assert held.exit_code == 0
+    assert " ".join(held.stdout.split()).count(f"2 of SOON ({day}), 1 of LATER") == 1
+    again = ("reserve", "start", new_reference(), "--line", f"{sku}@{place}=4", "--minimum-days-left", "10")
+    refused = await command(*again)
+    short = f"InsufficientStock: {sku} in {place}: requested 4, available 3"
+    assert (refused.exit_code, refused.stderr.splitlines()[0]) == (1, short)
+    picked = ("reserve", "fulfill", order, "--performed-by", "ada", "--json")
+    shipped = await command(*picked, "--line", f"{sku}=2#LATER", "--line", f"{sku}=1#SOON")
+    lots = json.loads(shipped.stdout)["lines"][0]["lots"]
+    assert [(lot["lot_number"], lot["quantity"]) for lot in lots] == [("SOON", 1), ("LATER", 2)]
+    assert lot_books(engine, item) == {"LATER": (2, 0, 0), "SOON": (1, 0, 0)}

@@ -2,17 +2,21 @@
 
 import json
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
 from tests.support.books import level, nothing_is_stored
-from tests.support.commands import Command, DocumentCommands, names
+from tests.support.commands import Command, DocumentCommands, names, words
 from tests.support.customer_return import Units, inspections, units
+from tests.support.lots import lot_books, lot_item
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer_rows import stocked
 from tests.support.wire import Json, eventually
+
+LAST_DAY = date(2150, 3, 31)
 
 
 def row_of(sku: str, printed: str) -> list[str]:
@@ -187,3 +191,31 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(
             assert await desk.refused("create", *options) == message
         for verb, *more in (["show"], ["inspect", "--all"], ["close-short", "--reason", "kept"]):
             assert await desk.refused(verb, *more) == f"NotFound: return {desk.number} doesn't exist\n"
+
+
+async def test_lots_come_back(command: Command, shop: Shop, engine: Engine) -> None:
+    item, number = lot_item(shop, ("L-77", LAST_DAY, 1)), new_reference("r")
+    sku, place = names(engine, item)
+    made = await command(
+        *("return", "create", number, "--warehouse", place, "--reference", "1042"),
+        *("--line", f"{sku}=3#L-77#{LAST_DAY}", "--line", f"{sku}=2"),
+    )
+    assert made.exit_code == 0, made.stderr
+    assert f"{sku}, lot L-77" in made.stdout
+    inspect = ("return", "inspect", number)
+    came = words((await command(*inspect, "--restock", f"{sku}=1#L-78#{LAST_DAY}", "--scrap", f"{sku}=1#L-77")).stdout)
+    assert f"came back restocked scrapped {sku}, lot L-77 0 1 {sku}, lot L-78 1 0" in re.sub(r"[─\s]+", " ", came)
+    too_many = await command(*inspect, "--restock", f"{sku}=2#L-78")
+    assert (too_many.exit_code, too_many.stderr) == (
+        1,
+        f"InvalidRequest: {sku}: 2 of lot L-78 inspected, but only 1 expected\n",
+    )
+    unnamed = await command(*inspect, "--all")
+    assert (unnamed.exit_code, unnamed.stderr) == (
+        1,
+        f"InvalidRequest: {sku} is tracked: name the lot number of all 3 units that are received\n",
+    )
+    rest = json.loads(
+        (await command(*inspect, "--restock", f"{sku}=2#L-77", "--restock", f"{sku}=1#L-78", "--json")).stdout
+    )
+    assert (rest["status"], lot_books(engine, item)) == ("INSPECTED", {"L-77": (3, 0, 0), "L-78": (2, 0, 0)})

@@ -321,7 +321,10 @@ async def test_what_is_wrong_is_one_line_and_stores_nothing(
         ("record", "--line", f"{sku}=10000000000"): (
             "InvalidRequest: counted_quantity: Input should be less than or equal to 1000000000"
         ),
-        ("record", "--lines", str(columns)): f"InvalidRequest: {columns}: the columns have to be sku and quantity",
+        ("record", "--lines", str(columns)): (
+            f"InvalidRequest: {columns}: the columns have to be sku, quantity and, of tracked products, lot_number and "
+            "expires_on"
+        ),
         ("record", "--lines", str(rows)): (
             "InvalidRequest: line 3: needs a sku and whole units, without dots or commas; "
             "line 4: needs a sku and whole units, without dots or commas"

@@ -21,9 +21,9 @@ from worker import Settings, working
 
 CHECKS = [
     *("versions", "settings", "secret_files", "encryption", "notices", "identity"),
-    *("database", "role", "durability", "connections", "database_clock", "schema"),
+    *("database", "role", "durability", "connections", "database_clock", "schema", "events"),
     *("temporal", "temporal_clock", "retention", "search_attributes", "schedules"),
-    *("task_queue", "bulk_queue", "worker", "standalone_activities"),
+    *("task_queue", "bulk_queue", "events_queue", "worker", "standalone_activities"),
 ]
 # The tests' servers forget what a power cut takes, their worker logs in as a superuser, and they have no schedules.
 OF_THE_TESTS = {"durability", "role", "schedules"}
@@ -77,6 +77,7 @@ async def test_every_part_is_looked_at(doctor: Doctor, stack: StackInfo, engine:
     assert found["temporal"]["detail"].endswith(f" at {stack.temporal_address}, namespace {stack.namespace}")
     assert found["task_queue"]["detail"].startswith("asked for work by ")
     assert found["bulk_queue"]["detail"].startswith("asked for bulk work by ")
+    assert found["events_queue"]["detail"].startswith("asked for questions about events by ")
     assert found["worker"]["detail"].startswith("a worker has answered a question in ")
     assert found["standalone_activities"]["detail"] == "on: questions go by them"
     assert found["notices"]["advice"] == (

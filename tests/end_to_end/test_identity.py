@@ -17,7 +17,7 @@ from temporalio.worker import Replayer
 
 from activities.identity import LEEWAY
 from database.sessions import Database
-from stockkeeper import NotPermitted, Stockkeeper
+from stockkeeper import InvalidRequest, NotPermitted, Stockkeeper
 from stockkeeper.client.connection import Connection
 from stockkeeper.contracts.converter import DATA_CONVERTER
 from stockkeeper.contracts.identity import WITHOUT
@@ -344,6 +344,23 @@ async def test_questions_need_an_identity_by_both_of_their_ways(here: Place, sho
     cause = caught.value.__cause__
     assert isinstance(cause, ApplicationError)
     assert (cause.type, "is a step of a process" in cause.message) == ("NotPermitted", True)
+
+
+async def test_the_secret_of_a_subscriber_is_for_administrators(here: Place) -> None:
+    for by_activity in (True, False):
+
+        def asking(client: Client, *, by_activity: bool = by_activity) -> Stockkeeper:
+            connection = Connection(client, QUEUE, answer_within=timedelta(seconds=ANSWER_SECONDS))
+            connection.standalone_activities = by_activity
+            return Stockkeeper(connection)
+
+        others = ("look", "sell", "count", "receive", "buy", "approve")
+        for client in (here.ours, carrying(here.ours, here.provider.token("ann", *others))):
+            with pytest.raises(NotPermitted):
+                await asking(client).webhook_secret("shop")
+        admin = asking(carrying(here.ours, here.provider.token("ann", "administer")))
+        with pytest.raises(InvalidRequest, match="nobody is subscribed as shop"):
+            await admin.webhook_secret("shop")
 
 
 async def test_what_the_system_sends_needs_no_token(here: Place, shop: Shop) -> None:

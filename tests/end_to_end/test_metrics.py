@@ -28,7 +28,10 @@ from tests.support import promql
 from tests.support.adjustment import Adjusting, priced
 from tests.support.cycle_count import Counts
 from tests.support.database_apart import database_apart
+from tests.support.inspection import Inspecting
+from tests.support.lots import lot_item
 from tests.support.purchase_order import Purchasing
+from tests.support.recall import Recalling
 from tests.support.reservation import Orders, request
 from tests.support.rules import REPOSITORY, Rule, fires, rules
 from tests.support.scrapes import Change, Scrape, each_series, scrape, sustained
@@ -126,6 +129,8 @@ async def load(client: Client, queue: str, shop: Shop) -> None:
     counts, counted = Counts(client, queue), shop.item(10)
     await counts.open("C-1", counted)
     assert (await counts.record("C-1", counted, 5))["status"] == "REVIEW"
+    await Inspecting(client, queue).open("I-1", (shop.item(3), 2))
+    await Recalling(client, queue).block("R-1", lot_item(shop, ("BAD", None, 1)), "BAD")
 
 
 async def sell(orders: Orders, shop: Shop) -> None:
@@ -226,7 +231,7 @@ def test_what_was_done_is_counted_once(watched: Watched) -> None:
     assert after.value("stockkeeper_units_short_total") == 13
     rejected = after.of("stockkeeper_holds_rejected_total")
     assert rejected.pop(frozenset({("error", "InsufficientStock")})) == 1
-    assert (len(rejected), {*rejected.values()}) == (9, {0.0})
+    assert (len(rejected), {*rejected.values()}) == (10, {0.0})
     assert {*after.of("stockkeeper_attempts_failed_total").values()} == {0.0}
     assert after.value("stockkeeper_release_lag_seconds_count") == 1
     assert 0 <= after.value("stockkeeper_release_lag_seconds_sum") < 30
@@ -290,6 +295,9 @@ def test_figures_of_the_database_are_those_of_an_instant(watched: Watched) -> No
         ("approvals_waiting", "purchase_order"): 1,
         ("approvals_waiting", "adjustment"): 1,
         ("approvals_waiting", "cycle_count"): 1,
+        ("approvals_waiting", "inspection"): 1,
+        ("recalls_open", ""): 1,
+        **_of_events(watched.database),
     }
     overdue = {("holds_overdue", ""), ("documents_overdue", "transfer"), ("documents_overdue", "purchase_order")}
     assert {each: value for each, value in now.items() if "seconds" not in each[0]} == counts | dict.fromkeys(
@@ -307,11 +315,19 @@ def test_figures_of_the_database_are_those_of_an_instant(watched: Watched) -> No
     ended = (watched.until + timedelta(days=2)).replace(hour=0, minute=0, second=0, microsecond=0)
     since = (watched.until + timedelta(days=3) - ended).total_seconds()
     assert later["documents_overdue_oldest_seconds", "purchase_order"] == pytest.approx(since, abs=1e-3)
-    for process in ("purchase_order", "adjustment", "cycle_count"):
+    for process in ("purchase_order", "adjustment", "cycle_count", "inspection"):
         assert later["approvals_oldest_seconds", process] == pytest.approx(days, abs=seconds)
         assert 0 <= now["approvals_oldest_seconds", process] < seconds
     assert now["holds_overdue_oldest_seconds", ""] == now["documents_overdue_oldest_seconds", "transfer"] == 0.0
     assert later["orders_waiting_oldest_seconds", ""] == 0.0
+
+
+def _of_events(database: Engine) -> dict[tuple[str, str], float]:
+    """The figures of events, when all of them have numbers."""
+    with database.connect() as connection:
+        kept, last = connection.execute(text("SELECT count(*), max(number) FROM events")).one()
+    assert kept > 0
+    return {("events_waiting", ""): 0, ("events_kept", ""): kept, ("events_last_number", ""): last}
 
 
 _BY = {"reorder": REQUESTED_BY}
@@ -374,6 +390,7 @@ BAD: Mapping[str, tuple[tuple[Change, ...], set[str]]] = {
     "StockkeeperHoldsOverdue": ((_is("stockkeeper_holds_overdue_oldest_seconds", 601),), set()),
     "StockkeeperReleasesLate": ((_increase("stockkeeper_release_lag_seconds_bucket", le="+Inf"),), set()),
     "StockkeeperWaitsOverdue": ((_is("stockkeeper_orders_waiting_overdue", 1),), set()),
+    "StockkeeperEventsWait": ((_is("stockkeeper_events_waiting_oldest_seconds", 61),), set()),
     "StockkeeperHoldsGaveWay": ((_increase("stockkeeper_holds_ended_total", outcome="gave_way"),), set()),
     "StockkeeperOrdersTooLate": ((_increase("stockkeeper_holds_rejected_total", error="InvalidState"),), set()),
     "StockkeeperRequestsRefused": (
@@ -389,6 +406,10 @@ BAD: Mapping[str, tuple[tuple[Change, ...], set[str]]] = {
     "StockkeeperNoticesPending": ((_is("stockkeeper_notices_pending_oldest_seconds", 1_801),), set()),
     "StockkeeperNoticesFailed": (
         (_increase("stockkeeper_notices_total", workflow_type="PurchaseOrderWorkflow", outcome="failed"),),
+        set(),
+    ),
+    "StockkeeperSubscriberPaused": (
+        (_increase("stockkeeper_notices_total", workflow_type="EventSubscriberWorkflow", outcome="sent"),),
         set(),
     ),
 }

@@ -12,12 +12,13 @@ from sqlalchemy import text
 from temporalio.client import Client
 
 from database.figures import read_figures
-from stockkeeper import InsufficientStock, InvalidRequest, InvalidState, Line, OperationConflict
+from stockkeeper import InsufficientStock, InvalidRequest, InvalidState, Line, LotLine, OperationConflict
 from stockkeeper.contracts import policies
 from stockkeeper.domain.reservation import ReservationEvent, ReservationStatus, WantedLine
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level
 from tests.support.corrections import correct_stock
+from tests.support.lots import bring_lots, lot_books, track
 from tests.support.order_in_parts import OrdersInParts, PartInDatabase, in_parts
 from tests.support.parts_model import DEADLINE, IN_TIME, START, TOO_LATE, Killed, Run, outcome_of, refused_with_status
 from tests.support.several_databases import Both, One
@@ -27,6 +28,7 @@ from tests.support.wire import eventually, refusal, until
 ACTIVE, EXPIRED = ReservationStatus.ACTIVE, ReservationStatus.EXPIRED
 CANCELLED, FULFILLED = ReservationStatus.CANCELLED, ReservationStatus.FULFILLED
 
+SOON = datetime.now(UTC).date() + timedelta(days=9)
 _LOCK = text("""
     SELECT FROM inventory_items WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id) FOR UPDATE
 """)
@@ -92,6 +94,36 @@ async def test_an_order_over_two_databases_is_one_order_for_whoever_places_it(bo
     with pytest.raises(InvalidState):
         await both.stock.cancel(order, performed_by="shop", reason="too late")
     assert levels(both, north, south) == ((7, 0), (7, 0))
+
+
+async def test_the_lots_of_an_order_are_picked_in_both_databases_or_in_none(both: Both) -> None:
+    north, south = await items(both, 0, 0)
+    for item in (north, south):
+        track(both.north.engine, item.product_id)
+    await both.told()
+    for one, item, number in ((both.north, north, "N"), (both.south, south, "S")):
+        bring_lots(one.engine, item, (f"{number}1", SOON, 2), (f"{number}2", None, 2))
+    hold = await both.stock.reserve(new_reference(), wanted((north, 2), (south, 2)), performed_by="shop")
+    assert [[(lot.lot_number, lot.quantity) for lot in line.lots] for line in hold.state.lines] == [
+        [("N1", 2)],
+        [("S1", 2)],
+    ]
+
+    def picked(*lots: tuple[ItemKey, str]) -> list[Line]:
+        return [
+            Line(item.product_id, item.warehouse_id, quantity=1, lots=[LotLine(number, quantity=1)])
+            for item, number in lots
+        ]
+
+    with pytest.raises(InvalidRequest, match="has no lot N2"):
+        await hold.fulfill(picked((north, "N2"), (south, "N2")), performed_by="picker")
+    assert levels(both, north, south) == ((4, 2), (4, 2))
+    state = await hold.fulfill(picked((north, "N2"), (south, "S1")), performed_by="picker")
+    assert lot_books(both.north.engine, north) == {"N1": (2, 1, 0), "N2": (1, 0, 0)}
+    assert lot_books(both.south.engine, south) == {"S1": (1, 1, 0), "S2": (2, 0, 0)}
+    assert state.expires_at == hold.state.expires_at
+    assert (await hold.fulfill(performed_by="picker")).status is FULFILLED
+    assert lot_books(both.north.engine, north) == {"N1": (1, 0, 0), "N2": (1, 0, 0)}
 
 
 async def test_nothing_is_held_where_one_database_is_short_and_the_number_may_be_tried_again(both: Both) -> None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from typer.testing import CliRunner, Result
 from database.homes import read_several, refusal_of, warehouse_homes
 from database.migrate import newest_revision
 from database.tables import inventory_items
-from devstack.databases import give_home
+from devstack.databases import PUBLICATION, give_home, is_copied, prepare_databases
 from devstack.doctor_database import judged_several
 from devstack.doctor_databases import several_checks
 from devstack.processes import free_port
@@ -43,6 +44,7 @@ from stockkeeper.client.databases import parts_by_database
 from stockkeeper.contracts.reservation import ReservationLine
 from stockkeeper.domain.stock import ItemKey
 from tests.support.nexus import Asks
+from tests.support.schedules import SCHEDULES
 from tests.support.several_databases import Both, One
 from tests.support.shop import new_reference
 from tests.support.wire import at_once, eventually
@@ -177,6 +179,36 @@ async def test_the_catalogue_is_changed_where_it_is_kept_and_known_everywhere(bo
         assert (names.sku, [each.sku for each in names.former_skus]) == (f"{sku}-2", [sku])
     with pytest.raises(InvalidRequest, match=f"the catalogue is kept in the database of task queue {both.north.queue}"):
         await both.stock.at(both.south.queue).rename_product(sku, sku, performed_by="ann")
+
+
+async def test_barcodes_follow_also_where_the_catalogue_was_published_before_there_were_any(
+    both: Both, tmp_path: Path
+) -> None:
+    sku, own = new_reference("SKU"), new_reference("SHELF")
+    urls = {one.queue: one.server.url for one in (both.north, both.south)}
+    for one, statement in (
+        (both.north, f"ALTER PUBLICATION {PUBLICATION} DROP TABLE product_barcodes"),
+        (
+            both.south,
+            f"ALTER SUBSCRIPTION stockkeeper_{both.south.queue.lower().replace('-', '_')} REFRESH PUBLICATION",
+        ),
+    ):
+        with one.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(statement)
+    for kind, content in (
+        ("products", f"sku,name\n{sku},Tea\n"),
+        ("barcodes", f"sku,barcode,unit,quantity\n{sku},{own},case,24\n"),
+    ):
+        file = tmp_path / f"{kind}.csv"
+        file.write_text(content)
+        assert (await both.stock.import_file(kind, file, performed_by="ann")).inserted == 1
+    await asyncio.to_thread(prepare_databases, urls)
+    await eventually(partial(asyncio.to_thread, is_copied, both.south.engine), bool)
+    known = "SELECT quantity FROM product_barcodes JOIN products USING (product_id) WHERE (barcode, sku) = (:own, :sku)"
+    assert [one.count(known, own=own, sku=sku) for one in (both.north, both.south)] == [24, 24]
+    with both.south.engine.begin() as connection, pytest.raises(DBAPIError, match="the catalogue is kept in the"):
+        connection.exec_driver_sql("DELETE FROM product_barcodes")
+    assert both.south.count(known, own=own, sku=sku) == 24
 
 
 LAST_COST = """
@@ -488,7 +520,7 @@ async def test_while_one_database_is_dead_the_other_sells_and_nothing_is_lost(bo
 
 
 async def test_each_database_has_schedules_and_reorder_runs_of_its_own(both: Both) -> None:
-    names = ["reorder-hourly", "replenishment-plan-daily", "cycle-count-daily", "stock-audit-nightly"]
+    names = list(SCHEDULES)
     added = await set_up_schedules(both.stock.connection)
     try:
         assert [each for each in added if both.south.queue in each] == [f"{name}-{both.south.queue}" for name in names]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -21,8 +22,10 @@ from database.migrate import newest_revision
 from devstack.processes import free_port
 from devstack.stack import StackInfo
 from starter.cli.app import app
+from stockkeeper.contracts.event import EventKind, type_of
 from tests.devstack.processes import all_gone, below, comes_true, command_line
-from tests.support.schedules import NOBODY, forget_schedules
+from tests.support.schedules import NOBODY, SCHEDULES, forget_schedules
+from tests.support.webhooks import Receiver
 from tests.support.wire import ANSWER_SECONDS
 
 STOCKKEEPER = Path(sysconfig.get_path("scripts")) / "stockkeeper"
@@ -51,13 +54,13 @@ def stockkeeper(
 
 
 @contextmanager
-def up(cwd: Path, *arguments: str | Path) -> Iterator["tuple[subprocess.Popen[str], dict[str, str]]"]:
-    """`stockkeeper up` until the end of the block, and what its ready file says."""
+def up(cwd: Path, *arguments: str | Path, **more: str) -> Iterator["tuple[subprocess.Popen[str], dict[str, str]]"]:
+    """`stockkeeper up` until the end of the block, with more variables, and what its ready file says."""
     ready = cwd / "ready.json"
     process = subprocess.Popen(
         [STOCKKEEPER, "up", "--ready-file", ready, *arguments],
         cwd=cwd,
-        env=environment(),
+        env=environment(**more),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -96,6 +99,12 @@ def import_sample(cwd: Path, *kinds: str) -> None:
         assert state["status"] == "IMPORTED"
 
 
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver().open() as receiver:
+        yield receiver
+
+
 def assert_no_other_starts_beside(ready: Mapping[str, str], cwd: Path) -> None:
     """A second `up` on the directory, and one on a taken port, are refused in one line."""
     second = stockkeeper("up", cwd=cwd)
@@ -108,14 +117,41 @@ def assert_no_other_starts_beside(ready: Mapping[str, str], cwd: Path) -> None:
     assert "Traceback" not in second.stderr + elsewhere.stderr
 
 
-def test_up_serves_its_directory_alone_until_it_is_interrupted_and_again(tmp_path: Path) -> None:
-    with up(tmp_path) as (process, ready):
+def subscribe(url: str, ready: Mapping[str, str], cwd: Path) -> str:
+    """Subscribe as a program does that knows where Temporal is and nothing else: the secret."""
+    env = environment(TEMPORAL_ADDRESS=ready["temporal_address"], TEMPORAL_NAMESPACE=ready["namespace"])
+    changed = type_of(EventKind.LEVEL_CHANGED)
+    subscribed = stockkeeper("events", "subscribe", url, "--types", changed, cwd=cwd, env=env)
+    assert (subscribed.returncode, subscribed.stderr) == (0, "")
+    [secret] = re.findall(r"whsec_\S+", subscribed.stdout)
+    return str(secret)
+
+
+def taken(receiver: Receiver, secret: str, available: int) -> None:
+    """The last event tells this, and each so far is signed by the secret."""
+
+    def last() -> Any:
+        return json.loads(receiver.received[-1].body)["data"]["quantity_available"] if receiver.received else None
+
+    assert comes_true(lambda: last() == available), last()
+    for each in receiver.received:
+        each.verify(secret)
+
+
+def test_up_serves_its_directory_alone_until_it_is_interrupted_and_again(tmp_path: Path, receiver: Receiver) -> None:
+    hook = f"http://127.0.0.1:{receiver.port}/hook"
+    with up(tmp_path, STOCKKEEPER_WEBHOOK_ALLOW_PRIVATE="true") as (process, ready):
         assert set(ready) == {"temporal_address", "namespace", "task_queue", "ui_url", "database_url"}
         assert (ready["namespace"], ready["task_queue"]) == ("default", "stockkeeper")
         assert (tmp_path / "ready.json").stat().st_mode & 0o777 == 0o600
         import_sample(tmp_path, "products", "warehouses", "stock")
+        key = tmp_path / ".stockkeeper" / "webhook-key"
+        assert key.stat().st_mode & 0o777 == 0o600
+        (client := tmp_path / "client").mkdir()
+        secret = subscribe(hook, ready, client)
         held = stockkeeper("reserve", "start", "1", "--line", "TEA-100@Hamburg=3", cwd=tmp_path)
         assert (held.returncode, held.stderr) == (0, "")
+        taken(receiver, secret, 397)
         password = ready["database_url"].split(":")[2].split("@")[0]
         started = below(process.pid)
         assert not [pid for pid in started if password in " ".join(command_line(pid))]
@@ -126,11 +162,15 @@ def test_up_serves_its_directory_alone_until_it_is_interrupted_and_again(tmp_pat
         assert f"export STOCKKEEPER_UI_URL={ready['ui_url']}\n" in printed
         assert all_gone(started)
         assert not (tmp_path / "ready.json").exists()
-    with up(tmp_path) as (process, ready):
+    with up(tmp_path, STOCKKEEPER_WEBHOOK_ALLOW_PRIVATE="true") as (process, ready):
         assert_no_other_starts_beside(ready, tmp_path)
         assert told("reserve", "fulfill", "1", cwd=tmp_path)["status"] == "FULFILLED"
         shown = told("stock", "show", "TEA-100", "--warehouse", "Hamburg", cwd=tmp_path)
         assert (shown[0]["quantity_on_hand"], shown[0]["quantity_reserved"]) == (397, 0)
+        told(
+            "adjust", "create", "1", "--warehouse", "Hamburg", "--line", "TEA-100=+5", "--reason", "found", cwd=tmp_path
+        )
+        taken(receiver, secret, 402)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=ANSWER_SECONDS)
         assert process.returncode == 0
@@ -211,7 +251,7 @@ def test_setup_makes_an_existing_postgresql_and_temporal_ready_and_may_be_repeat
     assert (registered.exit_code, registered.stderr) == (0, "")
     assert registered.stdout.splitlines() == [
         "search attributes: all there",
-        "schedules: reorder-hourly, replenishment-plan-daily, cycle-count-daily, stock-audit-nightly",
+        f"schedules: {', '.join(SCHEDULES)}",
         "questions: by standalone activities",
         "views of the Temporal UI: `stockkeeper views` prints their links",
     ]

@@ -22,7 +22,7 @@ from tests.support.shop import Shop
 OPENED = datetime(2025, 6, 1, 8, tzinfo=UTC)
 HEAD = (
     "movement_id,created_at,sku,warehouse,movement_type,quantity,balance_after,reference_id,performed_by,reason,"
-    "operation_id,workflow_id,run_id"
+    "operation_id,workflow_id,run_id,lot_number"
 )
 LEVELS = "sku,warehouse,quantity_on_hand,quantity_reserved,quantity_available,reorder_point"
 AWKWARD = 'Tea, "first flush"; 100 g №ü'
@@ -78,6 +78,7 @@ async def test_movements_are_written_as_they_stand_in_the_ledger(
         "reason": "long ago",
         "workflow_id": "test",
         "run_id": "test",
+        "lot_number": "",
     }
     for row, (day, kind, units, left) in zip(
         read, [(1, "ADJUSTMENT", 50, 50), (2, "SALE", -1, 49), (3, "SALE", -2, 47), (4, "SALE", -3, 44)], strict=True

@@ -17,6 +17,7 @@ from stockkeeper import (
     InvalidRequest,
     InvalidState,
     Line,
+    LotLine,
     NotPermitted,
     OperationConflict,
     Stockkeeper,
@@ -27,6 +28,7 @@ from stockkeeper import (
 from stockkeeper.domain.stock import ItemKey
 from tests.support.adjustment import priced
 from tests.support.corrections import correct_stock
+from tests.support.lots import bring_lots, lot_books, track
 from tests.support.several_databases import Both, One
 from tests.support.shop import new_reference
 from tests.support.transfer_rows import Whereabouts, stored, transit, whereabouts
@@ -312,3 +314,34 @@ async def test_the_audit_of_each_database_minds_its_own_side(both: Both) -> None
     await transfer.cancel(performed_by="tom", reason="enough")
     await way.agree()
     assert way.found(way.source) == Whereabouts((8, 0), 0, 0, 0)
+
+
+async def test_lots_are_known_where_they_arrive(both: Both) -> None:
+    product = both.north.shop.product()
+    track(both.north.engine, product)
+    left = await both.item(both.north, 0, product=product)
+    soon = datetime.now(UTC).date() + timedelta(days=9)
+    bring_lots(both.north.engine, left, ("L1", soon, 8), ("L2", None, 4))
+    there = left._replace(warehouse_id=await both.warehouse(both.south))
+    way = Way(new_reference("load"), both.north, both.south, left, there)
+    transfer = await begun(both, way)
+    await transfer.dispatch(
+        [Line(product, quantity=5, lots=[LotLine("L1", quantity=3), LotLine("L2", quantity=2)])], performed_by="sid"
+    )
+    with pytest.raises(InvalidRequest, match="name the lots of the 4 units delivered"):
+        await transfer.receive("r1", arrived(way, 4), performed_by="dora")
+    state = await transfer.receive(
+        "r1", [ArrivalLine(product, quantity=2, damaged_quantity=1, lot_number="L1")], performed_by="dora"
+    )
+    assert [(lot.lot_number, lot.held, lot.received, lot.in_transit) for lot in state.line_items[0].lots] == [
+        ("L1", 5, 2, 0),
+        ("L2", 0, 0, 2),
+    ]
+    await transfer.cancel(performed_by="tom", reason="enough")
+    await way.agree()
+    assert lot_books(both.south.engine, there) == {"L1": (2, 0, 0)}
+    assert lot_books(both.north.engine, left) == {"L1": (5, 0, 0), "L2": (4, 0, 0)}
+    hold = await both.stock.reserve(
+        new_reference(), [Line(product, there.warehouse_id, quantity=1)], performed_by="shop", minimum_days_left=5
+    )
+    assert [(lot.lot_number, lot.expires_on) for lot in hold.state.lines[0].lots] == [("L1", soon)]

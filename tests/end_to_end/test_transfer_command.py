@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import Engine
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level, nothing_is_stored
 from tests.support.commands import Command, DocumentCommands, names
+from tests.support.lots import bring_lots, lot_books, track
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer import Transfers, Units, units
 from tests.support.transfer_rows import stocked
@@ -441,3 +443,35 @@ async def test_goods_leave_and_are_given_up_in_parts(command: Command, shop: Sho
     with nothing_is_stored(engine):
         assert (await journey.json("write-off", "--reason", "never came"))["write_offs"] == ended["write_offs"]
     assert level(engine, journey.item) == (4, 0)
+
+
+async def test_goods_of_a_tracked_product_go_by_lot(command: Command, shop: Shop, engine: Engine) -> None:
+    journey = Journey(command, shop, engine, units=0)
+    track(engine, journey.item.product_id)
+    soon = datetime.now(UTC).date() + timedelta(days=9)
+    bring_lots(engine, journey.item, ("L 1", soon, 4), ("L#2", None, 4))
+    made = await journey.create(units=5)
+    assert [(lot["lot_number"], lot["expires_on"], lot["held"]) for lot in made["line_items"][0]["lots"]] == [
+        ("L 1", soon.isoformat(), 4),
+        ("L#2", None, 1),
+    ]
+    sku = journey.sku
+    sent = await journey.told(
+        "dispatch", *("--line", f"{sku}=2#L 1", "--line", f"{sku}=3#L#2"), *("--performed-by", "sid")
+    )
+    assert [line.split()[-3:] for line in sent.splitlines() if "L 1" in line or "L#2" in line] == [
+        ["0", "→", "2"],
+        ["0", "→", "3"],
+    ]
+    came = ("--line", f"{sku}=2#L#2", "--damaged", f"{sku}=1#L 1", "--receipt-id", "r1", "--performed-by", "dora")
+    await journey.told("receive", *came)
+    await journey.told("write-off", *("--line", f"{sku}=1#L#2", "--reason", "fell off", "--performed-by", "dora"))
+    state = await journey.json("receive", "--all", "--receipt-id", "r2", "--performed-by", "dora")
+    assert state["status"] == "RECEIVED"
+    names = ("lot_number", "quantity", "received", "damaged", "written_off", "in_transit")
+    assert [[lot[name] for name in names] for lot in state["line_items"][0]["lots"]] == [
+        ["L 1", 2, 1, 1, 0, 0],
+        ["L#2", 3, 2, 0, 1, 0],
+    ]
+    assert lot_books(engine, journey.there) == {"L 1": (1, 0, 0), "L#2": (2, 0, 0)}
+    assert lot_books(engine, journey.item) == {"L 1": (2, 0, 0), "L#2": (1, 0, 0)}

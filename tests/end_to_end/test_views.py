@@ -18,7 +18,10 @@ from stockkeeper.contracts import search_attributes
 from tests.support.adjustment import Adjusting, pending
 from tests.support.commands import Command
 from tests.support.cycle_count import Counts, one_count
+from tests.support.inspection import Inspecting
+from tests.support.lots import lot_item
 from tests.support.purchase_order import Purchasing
+from tests.support.recall import Recalling
 from tests.support.reservation import Orders, one_hold, request
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer import Transfers, journey
@@ -54,10 +57,12 @@ async def test_what_waits_for_a_person_is_found(
     counts: Counts,
     transfers: Transfers,
     orders: Orders,
+    inspecting: Inspecting,
+    recalling: Recalling,
     shop: Shop,
 ) -> None:
     item, order, late = shop.item(1), new_reference("po"), new_reference("po")
-    waits = new_reference()
+    waits, looked_at, stopped = new_reference(), new_reference("in"), new_reference("rc")
     short, journeyed, (count, _), (adjusted, _), hold, longer, *_ = await at_once(
         orders.ask_raw(waits, [request(waits, (item, 3), wait_minutes=30)], command=("placed", None)),
         journey(transfers, shop, expected_transit_hours=0.0001),
@@ -67,6 +72,8 @@ async def test_what_waits_for_a_person_is_found(
         one_hold(orders, shop, 2, ttl_minutes=60),
         purchasing.draft(order, shop.supplier(), [(item, 5_000)]),
         purchasing.draft(late, shop.supplier(), [(item, 5)], expected_delivery_date="2199-08-01"),
+        inspecting.open(looked_at, (shop.item(3), 2)),
+        recalling.block(stopped, lot_item(shop, ("BAD", None, 1)), "BAD"),
     )
     assert short["status"] == "WAITING"
     expected = {
@@ -74,6 +81,8 @@ async def test_what_waits_for_a_person_is_found(
         "Overdue deliveries": (f"purchase-order-{late}", f"purchase-order-{order}"),
         "Adjustments to approve": (f"adjustment-{adjusted}", ""),
         "Counts in review": (f"cycle-count-{count}", ""),
+        "Inspections to decide": (f"inspection-{looked_at}", ""),
+        "Recalls under way": (f"recall-{stopped}", ""),
         "Overdue transfers": (f"transfer-{journeyed.number}", ""),
         "Holds about to expire": (f"reservation-{hold.reference}", f"reservation-{longer.reference}"),
         "Orders that wait for stock": (f"reservation-{waits}", f"reservation-{hold.reference}"),

@@ -15,20 +15,19 @@ from tests.faults.simulation.driver import Driver
 from tests.faults.simulation.lanes.reservation import ReservationLane
 from tests.faults.simulation.run import lanes_of, new_run
 from tests.faults.workplace import FORKS, Workplace
-from tests.support.shop import Shop
+from tests.support.lots import LotShop
 
 
 async def test_a_repeat_with_other_contents_that_is_taken_for_the_same_is_found(
     workplace: Callable[[], Workplace],
     plain_client: Client,
-    shop: Shop,
     engine: Engine,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(BROKEN_PROMISE, "contents")
     place = workplace()
     async with place.worker():
-        lanes = lanes_of(new_run(1), shop, 1, [ReservationLane])
+        lanes = lanes_of(new_run(1), LotShop(engine), 1, [ReservationLane])
         # A signal that isn't refused is found out by the note that doesn't come.
         delivery = Delivery([plain_client], place.settings.task_queue, patience=30)
         driver = Driver(lanes, delivery, commands_each=300)

@@ -11,6 +11,8 @@ from stockkeeper.domain.stock import ItemKey
 from tests.faults.workplace import Workplace
 from tests.support.approvals import NO_APPROVAL, ONE_APPROVAL
 from tests.support.books import level
+from tests.support.inspection import Inspecting, has_run, stored
+from tests.support.lots import lot_books, lot_item
 from tests.support.outages import Outages
 from tests.support.purchase_order import Purchasing, approval, came, draft, quantities, wanted
 from tests.support.purchase_order_rows import purchases, supplier_name
@@ -88,6 +90,36 @@ async def test_a_worker_killed_between_its_commit_and_its_report_leaves_one_effe
     for (number, item, _), units in zip(outcomes, (0, 0, 0, 3, 3), strict=True):
         assert level(engine, item) == (4 + units, 0)
         assert [moved for _, moved, *_ in purchases(engine, number)] == ([units] if units else [])
+
+
+async def test_a_worker_killed_between_its_commit_and_its_report_leaves_an_inspection_with_its_run(
+    workplace: Callable[[], Workplace],
+    plain_client: Client,
+    our_client: Client,
+    database: Database,
+    shop: Shop,
+    engine: Engine,
+) -> None:
+    place, number, item = workplace(), new_reference("po"), lot_item(shop)
+    inspecting = Inspecting(plain_client, place.settings.task_queue)
+    async with place.worker("receive_purchase_order", "after") as deadly:
+        await place.purchasing.draft(number, shop.supplier(), [(item, 10)], approval=NO_APPROVAL)
+        lot = came(item, 3) | {"lot_number": "OLD", "expires_on": "2020-01-01"}
+        answered = asyncio.ensure_future(place.purchasing.receive(number, "truck-1", lot))
+        await deadly.has_killed_itself()
+    opened = f"{number}.truck-1"
+    assert (stored(engine, opened).status, stored(engine, opened).run_id) == ("OPEN", "")
+    async with working(our_client, database, place.settings):
+        assert quantities(await answered) == [(10, 3, 0)]
+        run_id = await has_run(engine, opened)
+        state = await inspecting.update(opened, "opened")
+        assert (state["status"], state["state"], state["requested_by"]) == ("OPEN", "QUARANTINE", "wes")
+        assert (await inspecting.handle(opened).describe()).run_id == run_id
+        # It goes on when the order has ended.
+        await place.purchasing.close_short(number)
+        await place.purchasing.result(number)
+        assert (await inspecting.release(opened))["status"] == "DONE"
+    assert lot_books(engine, item) == {"OLD": (3, 0, 0)}
 
 
 async def test_what_was_refused_in_the_task_that_a_worker_died_with_is_refused_as_it_was(

@@ -54,6 +54,8 @@ async def test_an_older_temporal_gets_runs_for_what_the_database_knows(
             "cycle-count-counted-too-0",
             "return-comes-too-0",
             "adjustment-missing-0",
+            "inspection-looked-at-too-0",
+            "recall-stopped-too-0",
         }
         # Those two may have gone on by themselves before the earlier copy.
         behind = set(documents_of(mended.found, "RUN_BEHIND")) - orders("ends", "waits")
@@ -66,6 +68,8 @@ async def test_an_older_temporal_gets_runs_for_what_the_database_knows(
             "cycle-count-counted-0",
             "return-comes-0",
             "adjustment-broken-0",
+            "inspection-looked-at-0",
+            "recall-stopped-0",
         }
         assert fits(mended.mended), mended.mended
         assert mended.place.picture() == copies.truth

@@ -7,21 +7,23 @@ from devstack.stack import StackInfo
 from tests.faults.simulation.delivery import Delivery
 from tests.faults.simulation.driver import Driver
 from tests.faults.simulation.lanes.adjustment import AdjustmentLane
+from tests.faults.simulation.lanes.lot import LotLane
 from tests.faults.simulation.lanes.reservation import ReservationLane
 from tests.faults.simulation.model.books import Key
 from tests.faults.simulation.model.hot import Bounds, HeldOrShort
 from tests.faults.simulation.model.outcome import Answered, InAnyOrder, Refused, difference
 from tests.faults.simulation.model.sourcing import places_of
 from tests.faults.simulation.run import compare, lanes_of, new_run
-from tests.support.shop import Shop
+from tests.support.lots import LotShop
 
 
 async def test_clients_get_what_the_model_says_and_a_wrong_model_is_found_out(
-    stack: StackInfo, plain_client: Client, worker: None, shop: Shop, engine: Engine
+    stack: StackInfo, plain_client: Client, worker: None, engine: Engine
 ) -> None:
     del worker
 
-    lanes = lanes_of(new_run(1), shop, 1, (ReservationLane, AdjustmentLane))[-2:]
+    teams = lanes_of(new_run(1), LotShop(engine), 1, (LotLane, ReservationLane, AdjustmentLane))
+    lanes = [*teams[:1], *teams[-2:]]
     driver = Driver(lanes, Delivery([plain_client], stack.task_queue), commands_each=20)
     await driver.run()
     await compare(driver, engine, plain_client)

@@ -12,7 +12,7 @@ from tests.faults.simulation.faults import ONE_OF_SEVERAL
 from tests.faults.simulation.run import lanes_of, new_run
 from tests.faults.simulation.soak import EARLY_COMMANDS, soak
 from tests.faults.simulation.stage import SEVERAL_TASK_QUEUES
-from tests.support.shop import Shop
+from tests.support.lots import LotShop
 
 SEED = 15
 
@@ -45,7 +45,7 @@ async def test_nothing_is_lost_in_two_minutes_with_thirty_kills(
 
     # Without a fault, on another stack with one database, the same seed sends the same. Not at the same time: comparing
     # holds up this process's loop, and its worker's steps would run out of time.
-    lanes = lanes_of(new_run(SEED), Shop(engine), each=1)
+    lanes = lanes_of(new_run(SEED), LotShop(engine), each=1)
     driver = Driver(lanes, Delivery([plain_client], stack.task_queue), commands_each=EARLY_COMMANDS)
     await driver.run()
     assert [violation.text for violation in driver.violations] == []

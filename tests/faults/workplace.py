@@ -22,6 +22,7 @@ from tests.support.purchase_order import Purchasing
 from tests.support.reservation import Orders
 from tests.support.shop import new_reference
 from tests.support.transfer import Transfers
+from tests.support.webhooks import WEBHOOK_KEY
 from tests.support.wire import ANSWER_SECONDS, eventually
 from worker import Settings
 
@@ -116,6 +117,9 @@ def workers_environment(database_url: str, temporal_address: str, namespace: str
         "STOCKKEEPER_TASK_QUEUE": task_queue,
         "STOCKKEEPER_CONCURRENCY": "4",
         "STOCKKEEPER_SUPPLIER_NOTICE_URLS": TAKING,
+        "STOCKKEEPER_WEBHOOK_KEY": WEBHOOK_KEY,
+        "STOCKKEEPER_WEBHOOK_ALLOW_HTTP": "true",
+        "STOCKKEEPER_WEBHOOK_ALLOW_PRIVATE": "true",
         "TEMPORAL_ADDRESS": temporal_address,
         "TEMPORAL_NAMESPACE": namespace,
     }

@@ -12,8 +12,8 @@ import pytest
 from temporalio import activity
 from temporalio.client import ActivityFailureError, Client, WorkflowFailureError
 from temporalio.common import RetryPolicy
+from temporalio.exceptions import ApplicationError, TimeoutType
 from temporalio.exceptions import TimeoutError as TimeoutFailure
-from temporalio.exceptions import TimeoutType
 from temporalio.worker import Worker
 
 from tests.relied_on.conftest import QUEUE
@@ -55,6 +55,17 @@ async def test_a_step_that_no_worker_takes_in_time_is_not_tried_again(temporal: 
 
 async def test_an_activity_without_a_workflow_has_no_workflow_id(temporal: Client) -> None:
     assert await _alone(temporal, "takes_a_number", 7) is None
+
+
+async def test_an_activity_that_the_worker_does_not_know_is_named_in_these_words(temporal: Client) -> None:
+    with pytest.raises(ActivityFailureError) as failure:
+        await _alone(temporal, "of_a_newer_version")
+    cause = failure.value.cause
+    assert isinstance(cause, ApplicationError)
+    assert cause.type == "NotFoundError"
+    assert cause.message.startswith(
+        "Activity function of_a_newer_version for workflow  is not registered on this worker, available activities: "
+    )
 
 
 async def test_an_argument_that_cannot_be_read_is_tried_again(temporal: Client) -> None:

@@ -3,8 +3,10 @@
 import json
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,11 @@ import apprise
 import pytest
 from openpyxl import Workbook, load_workbook
 from pydantic import BaseModel, ConfigDict, ValidationError
+from standardwebhooks import Webhook, WebhookVerificationError
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import DataConverter
 
+from activities.webhook_guard import is_allowed
 from stockkeeper.contracts.converter import DATA_CONVERTER, Undecodable
 
 
@@ -130,3 +134,25 @@ async def test_the_sdk_raises_for_a_payload_that_says_that_it_is_kept_elsewhere(
         with pytest.raises(RuntimeError, match="external storage is not configured"):
             await DataConverter.default.decode([payload])
     assert await DATA_CONVERTER.decode(kept_elsewhere) == [Undecodable("the payload can't be read (KeyError)"), 7]
+
+
+@pytest.mark.parametrize(
+    "address", ["224.0.1.1", "ff0e::1", "fec0::1", "64:ff9b::a00:1", "2002:7f00:1::"], ids=lambda each: each
+)
+def test_an_address_that_python_calls_global_may_lead_inside(address: str) -> None:
+    assert ip_address(address).is_global
+    assert not is_allowed(address)
+
+
+def test_a_webhook_signed_in_another_zone_is_refused_by_who_has_signed_it() -> None:
+    webhook = Webhook("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    now = datetime.now(UTC).replace(microsecond=0)
+
+    def verify(signed_at: datetime) -> None:
+        signature = webhook.sign("msg_1", signed_at, "{}")
+        headers = {"webhook-id": "msg_1", "webhook-timestamp": f"{now.timestamp():.0f}", "webhook-signature": signature}
+        webhook.verify("{}", headers)
+
+    verify(now)
+    with pytest.raises(WebhookVerificationError):
+        verify(now.astimezone(timezone(timedelta(hours=2))))

@@ -3,6 +3,7 @@
 from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes
 from tests.support.cycle_count import Counts, approval, count, counted
+from tests.support.lots import lot_item
 from tests.support.replenishment_rows import set_point
 from tests.support.shop import new_reference
 from tests.support.wire import refusal
@@ -182,6 +183,19 @@ class CycleCountScenes(Scenes[Counts]):
         first, *_ = await self._open(number, LINES_OF_A_SMALL_DOCUMENT + 1)
         await self._caller.record(number, first, 10)
         await self._caller.cancel(number)
+
+    async def of_lots(self, number: str) -> None:
+        """Two lots of the list and one that is found; a product without any lot; one that an approval decides."""
+        item = lot_item(self._shop, ("L-1", None, 10), ("L-2", None, 10))
+        none = lot_item(self._shop, warehouse=item.warehouse_id)
+        await self._caller.open(number, item, none)
+        await self._caller.update(number, "record", counted(item, 9) | {"lot_number": "L-1"})
+        await self._caller.update(number, "record", counted(item, 4) | {"lot_number": "L-2"})
+        await self._caller.update(
+            number, "record", counted(item, 1) | {"lot_number": "L-3", "expires_on": "2030-01-31"}
+        )
+        await self._caller.update(number, "record", counted(none, 1) | {"lot_number": "L-1"})
+        await self._caller.update(number, "approve_variance", approval(item) | {"lot_number": "L-2"})
 
     async def _open(self, number: str, products: int = 1) -> list[ItemKey]:
         """Open a count of so many products that there are ten of each of, and which they are."""

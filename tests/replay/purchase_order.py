@@ -5,6 +5,8 @@ from pydantic import SecretStr
 from stockkeeper.domain.stock import ItemKey
 from tests.replay.recording import Scenes
 from tests.support.approvals import NO_APPROVAL, ONE_APPROVAL, TWO_APPROVALS
+from tests.support.inspection import has_run
+from tests.support.lots import track
 from tests.support.purchase_order import Purchasing, approval, came, draft, receipt, wanted
 from tests.support.purchase_order_rows import is_late
 from tests.support.wire import Json, refusal
@@ -243,6 +245,17 @@ class PurchaseOrderScenes(Scenes[Purchasing]):
     async def refused_start(self, po_number: str) -> None:
         """Since such a run says in its status that it is refused."""
         await self.unknown_supplier(po_number)
+
+    async def short_dated(self, po_number: str) -> None:
+        """A lot that has expired is received into quarantine, and the run of its inspection is started."""
+        item = self._item()
+        track(self._engine, item.product_id)
+        start = draft(po_number, self._shop.supplier(), item.warehouse_id, wanted(item, 5), approval=NO_APPROVAL)
+        await self._caller.ask_raw(po_number, [start])
+        lot: Json = {"lot_number": "OLD", "expires_on": "2020-01-01"}
+        await self._caller.receive(po_number, "slip-1", came(item, 2) | lot)
+        await has_run(self._engine, f"{po_number}.slip-1")
+        await self._caller.close_short(po_number)
 
     async def database_away(self, po_number: str) -> None:
         """The steps go by the task queue."""

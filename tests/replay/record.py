@@ -26,6 +26,8 @@ PROCESSES: Mapping[str, type[Scenes[Any]]] = {
     **{process.kind: _scenes(process.kind) for process in REGISTERED},
     # A reservation, whose steps are carried out in another way.
     "order_in_parts": _scenes("order_in_parts"),
+    # No document, and about no single stock.
+    "event_subscriber": _scenes("event_subscriber"),
 }
 
 

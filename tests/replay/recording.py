@@ -26,6 +26,7 @@ from tests.support.purchase_order import Purchasing
 from tests.support.reservation import Orders
 from tests.support.shop import Shop
 from tests.support.transfer import Transfers
+from tests.support.webhooks import WEBHOOK_KEY
 from tests.support.wire import Caller, Handle, Json, answer, eventually, refusal
 from worker import Settings, build_database, working
 
@@ -188,6 +189,9 @@ async def a_stage() -> AsyncIterator[Stage]:
                 database_url=SecretStr(stack.database_url),
                 database_role="stockkeeper_worker",
                 task_queue=stack.task_queue,
+                webhook_key=SecretStr(WEBHOOK_KEY),
+                webhook_allow_http=True,
+                webhook_allow_private=True,
             )
             database = build_database(settings)
             yield Stage(

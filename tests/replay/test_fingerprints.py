@@ -102,11 +102,15 @@ SUMMARIES = {
     "adjustment_continued": "Adjustment continued: 1 line, 0 units in, 10 out",
     "customer_return_continued": "Return continued: 1 line, 5 units",
     "cycle_count_continued": "Count continued: 2 items",
+    "inspection_continued": "Inspection continued: 1 line, 5 units",
     "cycle_count_plan_continued": "Counts that are due",
+    "event_subscriber_continued": "Events to continued",
     "import_file_continued": "Suppliers from suppliers.csv",
+    "lot_expiry_continued": "Lots that expire",
     "order_in_parts_continued": "Order continued_in_parts: 2 lines in 2 databases",
     "purchase_order_continued_draft": "Purchase order continued_draft: 1 line, 5.00",
     "purchase_order_continued_late": "Purchase order continued_late: 1 line, 5.00",
+    "recall_continued": "Recall continued: lot BAD, glass in a jar",
     "reorder_continued": "Reorder of items below their reorder point",
     "replenishment_plan_continued": "Planning of every item",
     "reservation_continued": "Order continued: 1 line",
@@ -180,4 +184,4 @@ def test_what_an_older_worker_has_asked_of_the_task_queue_is_still_taken() -> No
     ]
     for each in scheduled:
         parse(models[each["activityType"]["name"]], [_decoded(one) for one in each["input"]["payloads"]])
-    assert len({each["activityType"]["name"] for each in scheduled}) == 40
+    assert len({each["activityType"]["name"] for each in scheduled}) == 49

@@ -23,8 +23,12 @@ from stockkeeper.domain.adjustment import ADJUSTMENT, AdjustmentStatus
 from stockkeeper.domain.customer_return import RETURN, ReturnStatus
 from stockkeeper.domain.cycle_count import COUNT_LINE, CountStatus
 from stockkeeper.domain.cycle_count_plan import CountPlanStatus
+from stockkeeper.domain.event_subscriber import SubscriberStatus
 from stockkeeper.domain.import_file import IMPORT, ImportStatus
+from stockkeeper.domain.inspection import INSPECTION, InspectionStatus
+from stockkeeper.domain.lot_expiry import LotExpiryStatus
 from stockkeeper.domain.purchase_order import PURCHASE_ORDER, PurchaseOrderStatus
+from stockkeeper.domain.recall import RECALL, RecallStatus
 from stockkeeper.domain.reorder import ReorderStatus
 from stockkeeper.domain.replenishment import PlanStatus
 from stockkeeper.domain.reservation import RESERVATION, ReservationStatus
@@ -36,7 +40,10 @@ from tests.replay.cycle_count import CycleCountScenes
 from tests.replay.cycle_count_plan import CycleCountPlanScenes
 from tests.replay.fingerprint import RECORDED
 from tests.replay.import_file import ImportScenes
+from tests.replay.inspection import InspectionScenes
+from tests.replay.lot_expiry import LotExpiryScenes
 from tests.replay.purchase_order import PurchaseOrderScenes
+from tests.replay.recall import RecallScenes
 from tests.replay.record import PROCESSES
 from tests.replay.recording import load, without_names
 from tests.replay.reorder import ReorderScenes
@@ -64,10 +71,11 @@ ENDINGS: Mapping[str, Mapping[str, int]] = {
         "UnknownProduct": 4,
     },
     "order_in_parts": {UNDER_WAY: 1, "FULFILLED": 2, "CANCELLED": 2, "EXPIRED": 1, "REJECTED": 1},
+    "event_subscriber": {UNDER_WAY: 1, "ENDED": 5, "InvalidRequest": 1},
     "import_file": {"IMPORTED": 5, "REFUSED": 1, "ABANDONED": 1, "InvalidRequest": 2},
     "purchase_order": {
         UNDER_WAY: 2,
-        "RECEIVED": 13,
+        "RECEIVED": 14,
         "CANCELLED": 10,
         "InvalidRequest": 1,
         "UnknownSupplier": 2,
@@ -95,24 +103,43 @@ ENDINGS: Mapping[str, Mapping[str, int]] = {
         "InvalidRequest": 1,
         "UnknownProduct": 2,
     },
+    "inspection": {
+        UNDER_WAY: 2,
+        "DONE": 8,
+        "REJECTED": 1,
+        "InvalidRequest": 1,
+        "UnknownProduct": 1,
+    },
+    "recall": {
+        UNDER_WAY: 1,
+        "RELEASED": 4,
+        "CLOSED": 5,
+        "InvalidRequest": 1,
+        "UnknownProduct": 2,
+    },
     "reorder": {"DONE": 11, "InvalidRequest": 1, "UnknownWarehouse": 2},
     "replenishment_plan": {"DONE": 5, "InvalidRequest": 1, "UnknownWarehouse": 2},
-    "cycle_count": {UNDER_WAY: 2, "POSTED": 12, "CANCELLED": 5, "InvalidRequest": 1, "UnknownProduct": 2},
+    "cycle_count": {UNDER_WAY: 2, "POSTED": 13, "CANCELLED": 5, "InvalidRequest": 1, "UnknownProduct": 2},
     "cycle_count_plan": {"DONE": 7, "InvalidRequest": 1, "UnknownWarehouse": 2},
+    "lot_expiry": {"DONE": 7, "InvalidRequest": 1, "UnknownWarehouse": 1},
     "stock_audit": {"DONE": 7, "STOPPED": 2, "InvalidRequest": 1, "UnknownWarehouse": 2},
 }
 FINAL: Mapping[str, set[str]] = {
     "reservation": {status for status in ReservationStatus if RESERVATION.is_final(status)},
     "order_in_parts": {status for status in ReservationStatus if RESERVATION.is_final(status)},
+    "event_subscriber": {SubscriberStatus.ENDED},
     "import_file": {status for status in ImportStatus if IMPORT.is_final(status)},
     "purchase_order": {status for status in PurchaseOrderStatus if PURCHASE_ORDER.is_final(status)},
     "transfer": {status for status in TransferStatus if TRANSFER.is_final(status)},
     "customer_return": {status for status in ReturnStatus if RETURN.is_final(status)},
     "adjustment": {status for status in AdjustmentStatus if ADJUSTMENT.is_final(status)},
+    "inspection": {status for status in InspectionStatus if INSPECTION.is_final(status)},
+    "recall": {status for status in RecallStatus if RECALL.is_final(status)},
     "reorder": {ReorderStatus.DONE},
     "replenishment_plan": {PlanStatus.DONE},
     "cycle_count": {status for status in CountStatus if COUNT_LINE.is_final(status)},
     "cycle_count_plan": {CountPlanStatus.DONE},
+    "lot_expiry": {LotExpiryStatus.DONE},
     "stock_audit": {AuditStatus.DONE, AuditStatus.STOPPED},
 }
 # A start that was wrong in itself did nothing, nor does a run that only ends: there is nothing to do otherwise.
@@ -125,10 +152,13 @@ DID_NOTHING = {
     TransferScenes.path("invalid"),
     ReturnScenes.path("invalid"),
     AdjustmentScenes.path("invalid"),
+    InspectionScenes.path("invalid"),
+    RecallScenes.path("invalid"),
     ReorderScenes.path("invalid"),
     ReplenishmentPlanScenes.path("invalid"),
     CycleCountScenes.path("invalid"),
     CycleCountPlanScenes.path("invalid"),
+    LotExpiryScenes.path("invalid"),
     StockAuditScenes.path("invalid"),
 }
 
@@ -212,15 +242,19 @@ def test_there_is_a_history_of_each_scene_and_of_nothing_else() -> None:
     assert {process: len(_of(process)) for process in PROCESSES} == {
         "reservation": 42,
         "order_in_parts": 7,
+        "event_subscriber": 7,
         "import_file": 9,
-        "purchase_order": 28,
+        "purchase_order": 29,
         "transfer": 31,
         "customer_return": 18,
         "adjustment": 25,
+        "inspection": 13,
+        "recall": 13,
         "reorder": 14,
         "replenishment_plan": 8,
-        "cycle_count": 22,
+        "cycle_count": 23,
         "cycle_count_plan": 10,
+        "lot_expiry": 9,
         "stock_audit": 12,
     }
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starter.cli.order_lines import order_lines, skus_from_file, units_from_file
+from starter.cli.order_lines import order_lines, picked_line, skus_from_file, units_from_file
 from stockkeeper.client.csv_files import CsvFile, read_csv
 from stockkeeper.client.file_numbers import NumberStyle
 from stockkeeper.contracts.errors import InvalidRequest
@@ -200,9 +200,12 @@ def test_a_file_that_only_has_the_ending_of_excels_is_said_to_be_so(tmp_path: Pa
 def test_lines_of_a_document_come_from_the_same_files(tmp_path: Path) -> None:
     path = tmp_path / "lines.csv"
     path.write_text("SKU;QTY;Unit Cost;Shelf\nTEA-100;12,0;4,25;A1\nMUG;3;;A2\n", "cp1252")
-    assert [tuple(line) for line in order_lines(None, path)] == [("TEA-100", 12, "4.25"), ("MUG", 3, None)]
+    assert [(line.product, line.quantity, line.unit_cost) for line in order_lines(None, path)] == [
+        ("TEA-100", 12, "4.25"),
+        ("MUG", 3, None),
+    ]
     path.write_text("product_id\tquantity\n7\t-3\n")
-    assert units_from_file(path, signed=True) == [("id:7", -3)]
+    assert [(line.product, line.quantity) for line in units_from_file(path, signed=True)] == [("id:7", -3)]
     path.write_text("sku\n0001\n1\n")
     assert skus_from_file(path) == ["0001", "1"]
 
@@ -218,4 +221,30 @@ def test_every_bad_line_of_a_document_is_named(tmp_path: Path) -> None:
         (3, None, units),
         (4, "sku", "must be a SKU; an id stands in a column product_id"),
         (6, "quantity", "1.234 has a thousands separator; write 1234"),
+    ]
+
+
+def test_the_lot_that_was_picked_stands_behind_the_units() -> None:
+    picked = picked_line("TEA-100@Main=2#L=1#7")
+    assert (picked.product, picked.warehouse, picked.quantity, picked.lot_number) == ("TEA-100", "Main", 2, "L=1#7")
+    in_cases = picked_line("TEA-100=2 cases#L-77")
+    assert (in_cases.product, in_cases.quantity, in_cases.lot_number) == ("TEA-100", "2 cases", "L-77")
+    other = picked_line("TEA#100=2")
+    assert (other.product, other.quantity, other.lot_number) == ("TEA#100", 2, None)
+    with pytest.raises(InvalidRequest, match="must be whole units"):
+        picked_line("TEA-100=x#L")
+
+
+def test_a_number_beside_a_unit_may_have_a_point_and_is_never_taken_for_thousands(tmp_path: Path) -> None:
+    path = tmp_path / "stock.csv"
+    path.write_text("sku,warehouse,quantity,unit\nF,H,1.250,kg\nT,H,12.0,case\nM,H,7,\n")
+    [page] = read_csv(STOCK, path).pages
+    assert [cells[2:] for _, cells in unpack_rows(page.packed)] == [["1.250", "kg"], ["12", "case"], ["7", ""]]
+    path.write_text("sku,warehouse,quantity,unit\nF,H,1.250,\nT,H,1.000,case\nM,H,1.000,g\n")
+    with pytest.raises(InvalidRequest) as caught:
+        read_csv(STOCK, path)
+    assert [(each["line"], each["column"], each["message"]) for each in caught.value.details["errors"]] == [
+        (2, "quantity", "1.250 has a thousands separator; write 1250"),
+        (3, "quantity", "1.000 case may be a thousand times as many; write it without the point or the zeros"),
+        (4, "quantity", "1.000 must be whole units, without dots or commas"),
     ]

@@ -2,8 +2,8 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -32,6 +32,7 @@ from stockkeeper.contracts.stock_audit import FindHolders, FindRunning, StockAud
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import nothing_changes
 from tests.support.interventions import forget, paused
+from tests.support.lots import lot_item
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.adjustment import dear_item
 from tests.support.steps.purchase_order import policy_of
@@ -62,6 +63,8 @@ class Kind:
         end: The name of that command.
         other: A command that comes too late then.
         too_late: The refusal of that.
+        item: Makes what documents of these numbers are about.
+        ending: What the last command says beside a person and a reason.
     """
 
     make: Callable[[Stockkeeper, Beside, ItemKey, str], Awaitable[Doc]]
@@ -72,6 +75,8 @@ class Kind:
     end: str
     other: Callable[[Any, ItemKey], Awaitable[Any]]
     too_late: str
+    item: Callable[[Shop, Sequence[str]], ItemKey] = lambda shop, _: dear_item(shop)
+    ending: Mapping[str, str] = field(default_factory=dict)
 
 
 def line(item: ItemKey, quantity: int = 1) -> Line:
@@ -80,6 +85,14 @@ def line(item: ItemKey, quantity: int = 1) -> Line:
 
 def moved(item: ItemKey, quantity: int = 1) -> Line:
     return Line(product_id=item.product_id, quantity=quantity)
+
+
+async def _recalled(stock: Stockkeeper, item: ItemKey, number: str) -> Doc:
+    """A recall of the lot of its number, once it has looked what became of the units."""
+    recall = await stock.block_lot(item.product_id, number, reason="glass", performed_by="quinn", recall_number=number)
+    await eventually(lambda: stock.recall(number), lambda seen: seen.state.looked_at is not None)
+    await recall.refresh()
+    return recall
 
 
 KINDS = {
@@ -153,12 +166,33 @@ KINDS = {
         lambda adjustment, _: adjustment.approve(approver="ann"),
         "adjustment {} has been cancelled and can't be approved any more",
     ),
+    "inspection": Kind(
+        lambda stock, _, item, number: stock.open_inspection(
+            number, [moved(item)], warehouse_id=item.warehouse_id, reason="suspected", performed_by="tom"
+        ),
+        lambda stock: stock.inspections,
+        lambda stock, number: stock.inspection(number),
+        *("OPEN", "DONE", "scrap"),
+        lambda inspection, item: inspection.release([moved(item)], performed_by="ann", decision_id="late"),
+        "inspection {} is done and can't be released any more",
+        lambda shop, _: shop.item(10),
+        {"root_cause": "DAMAGE"},
+    ),
+    "recall": Kind(
+        lambda stock, _, item, number: _recalled(stock, item, number),
+        lambda stock: stock.recalls,
+        lambda stock, number: stock.recall(number),
+        *("BLOCKED", "CLOSED", "close"),
+        lambda recall, _: recall.release(performed_by="ann", reason="it was ours"),
+        "recall {} has been closed and its lot can't be released",
+        lambda shop, numbers: lot_item(shop, *((number, None, 1) for number in numbers)),
+    ),
 }
 
 
 def without_notices(state: Any) -> dict[str, Any]:
-    """A state without the fields that only a run has, which may be gone or paused."""
-    shown: dict[str, Any] = state.model_dump(exclude={"notices"})
+    """A state without what only a run has, which may be gone or paused, and the time of a recall's last look."""
+    shown: dict[str, Any] = state.model_dump(exclude={"notices", "looked_at"})
     return shown
 
 
@@ -167,7 +201,8 @@ async def test_whatever_has_become_of_its_run_a_document_is_listed_and_shown_as_
     stock: Stockkeeper, shop: Shop, engine: Engine, name: str
 ) -> None:
     kind, client = KINDS[name], stock.client
-    item = dear_item(shop)
+    numbers = [new_reference() for _ in range(5)]
+    item = kind.item(shop, numbers)
     sku, _ = names(engine, item)
     beside = Beside(shop.warehouse(), shop.supplier())
 
@@ -175,9 +210,9 @@ async def test_whatever_has_become_of_its_run_a_document_is_listed_and_shown_as_
         return await kind.make(stock, beside, item, number)
 
     async def end(document: Doc) -> Any:
-        return await getattr(document, kind.end)(performed_by="rita", reason="not needed")
+        return await getattr(document, kind.end)(performed_by="rita", reason="not needed", **kind.ending)
 
-    gone, open_and_gone, stopped, again, waiting = [await made(new_reference()) for _ in range(5)]
+    gone, open_and_gone, stopped, again, waiting = [await made(number) for number in numbers]
     await end(gone)
     run = {
         document: document.process.id_of(document.name) for document in (gone, open_and_gone, stopped, again, waiting)
@@ -226,6 +261,9 @@ async def test_whatever_has_become_of_its_run_a_document_is_listed_and_shown_as_
             else:
                 assert (await made(gone.name)).state.status == kind.ended
             assert [each.number for each in await kind.listing(stock)(sku=sku)] == list(expected)
+    if name in ("inspection", "recall"):
+        numbers = [each.number for each in await stock.inbox() if each.kind == name and each.number in expected]
+        assert sorted(numbers) == sorted(each.name for each in (open_and_gone, stopped, again, waiting))
     if name in ("purchase order", "adjustment"):
         inbox: Any = stock.awaiting_approval if name == "purchase order" else stock.adjustments_awaiting_approval
         waits = [getattr(each, again.process.number_field) for each in await inbox()]

@@ -15,6 +15,10 @@ AGAIN = "T-7: it may have been done; ask again with the same name: "
 AWAY = ApplicationError("the database is away", type="DatabaseAway")
 ENDED = ApplicationError("it was closed", type="AcceptedUpdateCompletedWorkflow")
 LATE = TimeoutFailure("late", type=TimeoutType.SCHEDULE_TO_CLOSE, last_heartbeat_details=[])
+OLDER = ApplicationError(
+    "Activity function show_plans for workflow  is not registered on this worker, available activities: a, b",
+    type="NotFoundError",
+)
 FAULT = ApplicationError("'x'\nand more", type="KeyError")
 
 
@@ -83,6 +87,10 @@ async def test_a_lost_answer_to_a_change_is_no_refusal(
         ),
         (_question(LATE), "T-7: no answer in time from a worker or its database"),
         (_question(FAULT), "T-7: a worker failed: KeyError: 'x'"),
+        (
+            _question(OLDER),
+            "T-7: a worker is older than this client, and doesn't know show_plans; all workers need its version",
+        ),
     ],
     ids=lambda each: str(getattr(each, "cause", each))[:40],
 )

@@ -12,11 +12,14 @@ from tests.support.adjustment import Adjusting, pending
 from tests.support.books import nothing_is_stored
 from tests.support.customer_return import Returns, sent
 from tests.support.cycle_count import Counts, one_count
+from tests.support.inspection import Inspecting
+from tests.support.lots import lot_item
 from tests.support.purchase_order import Purchasing
+from tests.support.recall import Recalling
 from tests.support.reservation import Orders, one_hold
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer import Transfers, journey
-from tests.support.wire import Caller, at_once
+from tests.support.wire import Caller, at_once, eventually
 
 
 async def _refused_updates(caller: Caller, number: str) -> list[str]:
@@ -34,6 +37,8 @@ async def test_a_refused_command_is_one_refused_update(
     returns: Returns,
     adjusting: Adjusting,
     counts: Counts,
+    inspecting: Inspecting,
+    recalling: Recalling,
     shop: Shop,
     engine: Engine,
 ) -> None:
@@ -43,6 +48,10 @@ async def test_a_refused_command_is_one_refused_update(
     adjusted, _ = await pending(adjusting, shop)
     counted, on_it = await one_count(counts, shop, first=5)
     await purchasing.draft(order, shop.supplier(), [(item, 5_000)])
+    looked_at, recalled = new_reference("in"), new_reference("rc")
+    await inspecting.open(looked_at, (shop.item(3), 2))
+    await recalling.block(recalled, lot_item(shop, ("BAD", None, 1)), "BAD")
+    await eventually(lambda: recalling.state(recalled), lambda seen: seen["looked_at"] is not None)
     too_many = [Line(hold.item.product_id, hold.item.warehouse_id, quantity=3)]
     more_than_sent = [InspectionLine(back.item.product_id, restock_quantity=99)]
 
@@ -64,6 +73,11 @@ async def test_a_refused_command_is_one_refused_update(
         (
             *(counts, counted, lambda one: one.record(on_it.product_id, 6, performed_by="ann")),
             *(stock.cycle_count, "NotPermitted"),
+        ),
+        (inspecting, looked_at, lambda one: one.release(performed_by="tom"), stock.inspection, "NotPermitted"),
+        (
+            *(recalling, recalled, lambda one: one.release(performed_by="quinn", reason="it was ours")),
+            *(stock.recall, "NotPermitted"),
         ),
     ]
 

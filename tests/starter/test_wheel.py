@@ -136,6 +136,7 @@ def test_it_brings_two_packages_and_nothing_else(python: Path) -> None:
     assert len(names) == 3
     assert (packages / "stockkeeper" / "py.typed").is_file()
     assert (packages / "stockkeeper" / "contracts" / "schema.json").is_file()
+    assert (packages / "starter" / "cli" / "fonts" / "DejaVuSansCondensed-Bold-subset.ttf").is_file()
 
 
 def test_a_service_imports_its_own_modules_and_no_database(python: Path, service: Path) -> None:

@@ -23,10 +23,11 @@ class ItemBooks:
 
 @dataclass(frozen=True)
 class Books:
-    """The items asked for, and how many operations the database knows altogether."""
+    """The items asked for, and how many operations and events of stock the database knows altogether."""
 
     items: tuple[ItemBooks, ...]
     operations: int
+    events: int
 
 
 _ITEM = text("""
@@ -42,13 +43,19 @@ _ITEM = text("""
     FROM inventory_items WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)
 """)
 
+_EVENTS = text("""
+    SELECT count(*) FROM (SELECT kind FROM outbox UNION ALL SELECT kind FROM events) AS told
+    WHERE kind ~ '^(level|movement|hold)[.]'
+""")
+
 
 def books(engine: Engine, *items: ItemKey) -> Books:
     """What the books say of these items now."""
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         rows = [tuple(int(value) for value in connection.execute(_ITEM, item._asdict()).one()) for item in items]
         operations = connection.execute(text("SELECT count(*) FROM operations")).scalar_one()
-    return Books(tuple(ItemBooks(*row) for row in rows), operations)
+        events = connection.execute(_EVENTS).scalar_one()
+    return Books(tuple(ItemBooks(*row) for row in rows), operations, events)
 
 
 def level(engine: Engine, item: ItemKey) -> tuple[int, int]:
@@ -84,6 +91,9 @@ _CHANGING = (
     "return_lines",
     "adjustments",
     "adjustment_lines",
+    "inspections",
+    "inspection_lines",
+    "unavailable_stock",
     "reservations",
     "waits",
     "waiting_lines",
@@ -96,6 +106,8 @@ _GROWING = (
     "cycle_count_entries",
     "return_inspections",
     "return_inspection_lines",
+    "inspection_decisions",
+    "inspection_decision_lines",
 )
 # Whatever is written to a row makes a new version of it, which names the transaction that made it: a table with as many
 # rows, made by the same transactions, is as it was.

@@ -1,14 +1,14 @@
 """Stock that isn't as the books say: somebody has looked, and on hand is brought to what is there."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Engine, text
 
-from database.corrections import Correction, correct
-from database.locks import lock_items
+from database.corrections import Correction, correct, lock_changed
 from database.operations import Operation, once
+from stockkeeper.domain.correction import Change
 from stockkeeper.domain.stock import ItemKey
 
 FOUND = "a shelf fell"
@@ -20,7 +20,11 @@ _LINES = text("""
 
 
 def correct_stock(
-    engine: Engine, changes: Mapping[ItemKey, int], as_of: datetime, *, operation_id: str | None = None
+    engine: Engine,
+    changes: Mapping[ItemKey, int] | Sequence[Change],
+    as_of: datetime,
+    *,
+    operation_id: str | None = None,
 ) -> Correction:
     """So many units of each item more or fewer are there, by what every process that corrects stock does it with."""
     operation = Operation(operation_id or f"test/{uuid.uuid4()}", "correct", {}, "carl", "test", "test")
@@ -28,9 +32,10 @@ def correct_stock(
     with engine.begin() as connection:
 
         def effect() -> dict[str, int]:
-            levels = lock_items(connection, changes)
+            listed = [Change(*each) for each in changes.items()] if isinstance(changes, Mapping) else changes
+            levels = lock_changed(connection, listed)
             corrections.append(
-                correct(connection, operation, changes, levels, reference_id="C-1", reason=FOUND, as_of=as_of)
+                correct(connection, operation, listed, levels, reference_id="C-1", reason=FOUND, as_of=as_of)
             )
             return {}
 

@@ -1,12 +1,12 @@
 """A model of the databases that hold an order in parts, to which courses are put in many orders of events."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from stockkeeper.domain.errors import DomainError, InsufficientStock, InvalidState, Shortage
+from stockkeeper.domain.errors import DomainError, InsufficientStock, InvalidRequest, InvalidState, Shortage
 from stockkeeper.domain.order_in_parts import (
     SECURED_UNTIL,
     Course,
@@ -16,6 +16,7 @@ from stockkeeper.domain.order_in_parts import (
     OrderInParts,
     Outcome,
     PartHeld,
+    Pick,
     Request,
     Secure,
     SetDeadline,
@@ -85,6 +86,7 @@ class Database:
     undone: bool = False
     bought: int = 0
     missing: int = 0
+    lots: Collection[str] = ()
 
     @property
     def shipped(self) -> int:
@@ -149,6 +151,8 @@ class Database:
             case SetDeadline(expires_at=until):
                 self._require_open(ReservationEvent.EXTEND, as_of)
                 self._extend(until)
+            case Pick():
+                self._pick(request, as_of)
             case Take(units=units, expires_at=back):
                 self._require_open(ReservationEvent.FULFILL, as_of)
                 self._extend(back or until)
@@ -161,6 +165,12 @@ class Database:
                     raise RESERVATION.refusal(ReservationStatus.REJECTED, ReservationEvent.CANCEL)
                 self._end(status)
                 self.undone = effect == "reserve"
+
+    def _pick(self, request: Pick, as_of: datetime) -> None:
+        self._require_open(ReservationEvent.FULFILL, as_of)
+        for number in [lot.lot_number for lots in request.lots.values() for lot in lots]:
+            if number not in self.lots:
+                raise InvalidRequest(f"database {self.place} has no lot {number}")
 
     def _hold(self, until: datetime) -> None:
         if self.lines and not self.undone:

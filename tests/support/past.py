@@ -13,6 +13,7 @@ from database.demand_sums import demand_of_items
 from database.sessions import Database
 from stockkeeper.domain.replenishment import Usage
 from stockkeeper.domain.stock import ItemKey, MovementType
+from tests.support.folding import tell_again
 from tests.support.replenishment_rows import supply
 from tests.support.shop import Shop
 
@@ -103,6 +104,7 @@ def write(connection: Connection, item: ItemKey, moved: Iterable[Moved], *, refe
     connection.execute(_MOVE, rows)
     kept = {"on_hand": rows[-1]["balance_after"], "moved_at": instants[-1]}
     connection.execute(_KEEP, item._asdict() | kept)
+    tell_again(connection, item.warehouse_id)
 
 
 class Past:

@@ -117,6 +117,17 @@ _SENTENCES = {
         CANCELLED approve_difference: has been cancelled and no difference of it can be approved
         REJECTED approve_difference: was rejected for lack of stock; start it again once the stock is there
     """,
+    "inspection": """
+        DONE release: is done and can't be released any more
+        DONE scrap: is done and can't be scrapped any more
+        DONE complete: is done already
+        DONE reject: is done and can't be rejected
+        DONE approve_difference: is done and no difference of it can be approved
+        OPEN approve_difference: is open and no difference of it can be approved
+        REJECTED release,scrap,complete: was rejected for lack of stock; start it again once the stock is there
+        REJECTED approve_difference: was rejected for lack of stock; start it again once the stock is there
+        REJECTED reject: was rejected for lack of stock already
+    """,
     "return": """
         INSPECTED inspect: has been inspected and can take no more inspections
         INSPECTED complete,close_short: has been inspected already
@@ -127,6 +138,12 @@ _SENTENCES = {
         EXPECTED approve_difference: is still expected and no difference of it can be approved
         INSPECTED approve_difference: has been inspected and no difference of it can be approved
         CANCELLED approve_difference: has been cancelled and no difference of it can be approved
+    """,
+    "recall": """
+        RELEASED release: has ended with the release of its lot already
+        RELEASED close: has ended with the release of its lot and can't be closed
+        CLOSED release: has been closed and its lot can't be released
+        CLOSED close: has been closed already
     """,
     "adjustment": """
         POSTED post,approve: has been posted already

@@ -109,7 +109,10 @@ def tidy(engine: Engine) -> None:
     be ordered or started in the middle of another.
     """
     with engine.begin() as connection:
-        connection.execute(text("UPDATE inventory_items SET reorder_point = NULL WHERE is_below_reorder_point"))
+        # Tracked items may be below it for lots that may not leave, which their row doesn't show.
+        connection.execute(
+            text("UPDATE inventory_items SET reorder_point = NULL WHERE is_below_reorder_point OR is_tracked")
+        )
         connection.execute(text("UPDATE purchase_orders SET run_id = 'nobody' WHERE run_id = ''"))
 
 

@@ -21,9 +21,10 @@ def request(reference: str, *lines: tuple[ItemKey, int], **other: Json) -> dict[
     } | other
 
 
-def shortage(item: ItemKey, requested: int, available: int) -> dict[str, int]:
+def shortage(item: ItemKey, requested: int, available: int, unavailable: int = 0) -> dict[str, int]:
     """One entry of the details of `InsufficientStock`."""
-    return {
+    aside = {"unavailable": unavailable} if unavailable else {}
+    return aside | {
         "product_id": item.product_id,
         "warehouse_id": item.warehouse_id,
         "requested": requested,

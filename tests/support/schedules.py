@@ -3,7 +3,13 @@
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-SCHEDULES = ["reorder-hourly", "replenishment-plan-daily", "cycle-count-daily", "stock-audit-nightly"]
+SCHEDULES = [
+    "reorder-hourly",
+    "replenishment-plan-daily",
+    "cycle-count-daily",
+    "lot-expiry-hourly",
+    "stock-audit-nightly",
+]
 NOBODY = "nobody-works-here"
 """A task queue: what a schedule begins there, begins and waits."""
 

@@ -11,8 +11,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from database import ledger, operations, tables
 from database.locks import lock_items
 from database.operations import Operation
+from database.stock_rows import Moving
 from devstack.databases import give_home
 from stockkeeper.domain.stock import ItemKey, MovementType
+from tests.support.folding import tell_again
 
 _numbers = itertools.count(1)
 
@@ -83,6 +85,7 @@ class Shop:
         values = {"reorder_point": point, "reorder_quantity": quantity, "planning": "manual"}
         with self.engine.begin() as connection:
             connection.execute(update(tables.inventory_items).where(this).values(values))
+            tell_again(connection, item[0])
 
     def sold_weekly(self, item: tuple[int, int], units: Sequence[int], weeks: int) -> None:
         """So many units of an item were sold on each day of every week, in an earlier system."""
@@ -115,6 +118,6 @@ class Shop:
 
 def _adjust(connection: Connection, operation: Operation, item: ItemKey, units: tuple[int, ...]) -> dict[str, int]:
     lock_items(connection, [item])
-    lines = [(item, each) for each in units]
+    lines = [Moving(item, each) for each in units]
     ledger.move(connection, operation, MovementType.ADJUSTMENT, lines, reference_id="opening", reason="opening stock")
     return {}

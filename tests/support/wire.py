@@ -5,6 +5,7 @@ import base64
 import contextlib
 import json
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,12 +25,15 @@ from temporalio.client import (
 )
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 
 from stockkeeper.domain.stock import ItemKey
 from tests.support.shop import new_reference
 
 ANSWER_SECONDS = 90.0
 """Nothing may hang: an answer that takes longer than this, on a busy machine, is a failure."""
+
+_TAKES_NO_UPDATES = "Workflow Task in failed state"
 
 Json = Any
 Handle = WorkflowHandle[Any, Any]
@@ -52,6 +56,21 @@ class Refusal:
 async def answer(call: Awaitable[Any]) -> Json:
     """What the call answers; it does so in time."""
     return await asyncio.wait_for(call, ANSWER_SECONDS)
+
+
+async def taken(call: Callable[[], Awaitable[Any]]) -> Json:
+    """What an update answers, once the run takes updates: it takes none while a task of it was lost with its worker."""
+
+    async def send() -> Json:
+        while True:
+            try:
+                return await call()
+            except RPCError as error:
+                if _TAKES_NO_UPDATES not in error.message:
+                    raise
+            await asyncio.sleep(0.1)
+
+    return await answer(send())
 
 
 async def refusal(call: Awaitable[Any]) -> Refusal:
@@ -89,28 +108,31 @@ class Caller:
         command: tuple[str, Json] | None = None,
     ) -> Json:
         """Start and answer in one call, with whatever arguments; or start and command."""
-        start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
-            self.workflow_type,
-            args=list(payload),
-            id=f"{self.prefix}{reference}",
-            task_queue=self.task_queue,
-            task_timeout=self.task_timeout,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            id_reuse_policy=reuse,
-        )
-        try:
-            return await answer(
-                self.client.execute_update_with_start_workflow(
+        update_id = update_id or str(uuid.uuid4())
+
+        async def send() -> Json:
+            start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+                self.workflow_type,
+                args=list(payload),
+                id=f"{self.prefix}{reference}",
+                task_queue=self.task_queue,
+                task_timeout=self.task_timeout,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=reuse,
+            )
+            try:
+                return await self.client.execute_update_with_start_workflow(
                     command[0] if command else self.answer_to_start,
                     args=[command[1]] if command else [],
                     start_workflow_operation=start,
                     id=update_id,
                 )
-            )
-        finally:
-            # The start has an outcome of its own, which somebody has to take.
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(start.workflow_handle(), ANSWER_SECONDS)
+            finally:
+                # The start has an outcome of its own, which somebody has to take.
+                with contextlib.suppress(Exception):
+                    await asyncio.wait_for(start.workflow_handle(), ANSWER_SECONDS)
+
+        return await taken(send)
 
     async def first_update(self, workflow_id: str, request: Json, name: str, *payload: Json) -> Json:
         """Start a new run under this workflow id and send it an update, in one call; the update's answer."""
@@ -136,7 +158,9 @@ class Caller:
 
     async def update(self, reference: str, name: str, *payload: Json, update_id: str | None = None) -> Json:
         """A command as an update, with whatever arguments."""
-        return await answer(self.handle(reference).execute_update(name, args=list(payload), id=update_id))
+        update_id = update_id or str(uuid.uuid4())
+        update = self.handle(reference).execute_update
+        return await taken(lambda: update(name, args=list(payload), id=update_id))
 
     async def signal(self, reference: str, name: str, *payload: Json) -> None:
         """A command as a signal, or any other signal."""

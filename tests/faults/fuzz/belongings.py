@@ -16,10 +16,14 @@ from temporalio.common import RawValue
 from tests.faults.fuzz.documents import Stock
 from tests.faults.fuzz.spoiled import FORMS, PLAIN, AsBytes
 from tests.faults.fuzz.values import Own
+from tests.support.lots import lot_item, track
 from tests.support.shop import Shop
 from tests.support.wire import Json
 
 _OPENING_UNITS = 1_000
+_LOTS = [f"L{place}" for place in range(40)]
+_NAMED_LOTS = 3
+"""Lots that payloads name; the others are for documents that are opened."""
 
 _SKUS = text("SELECT sku FROM products WHERE product_id = ANY (:ids) ORDER BY product_id")
 _NAMES = text("SELECT name FROM warehouses WHERE warehouse_id = ANY (:ids) ORDER BY warehouse_id")
@@ -51,6 +55,14 @@ _STORED = text("""
             WHERE warehouse_id = ANY (:warehouses)) AS returns,
         (SELECT concat_ws('/', count(*), sum(xmin::text::bigint)) FROM adjustments
             WHERE warehouse_id = ANY (:warehouses)) AS adjustments,
+        (SELECT concat_ws('/', count(*), sum(xmin::text::bigint)) FROM inspections
+            WHERE warehouse_id = ANY (:warehouses)) AS inspections,
+        (SELECT concat_ws('/', count(*), sum(recalls.xmin::text::bigint)) FROM recalls
+            JOIN recall_lines USING (recall_id)
+            WHERE product_id = ANY (:products)) AS recalls,
+        (SELECT string_agg(concat_ws('/', warehouse_id, lot_number, quantity_on_hand, quantity_reserved,
+            quantity_unavailable, status), ' ' ORDER BY warehouse_id, lot_number)
+            FROM lot_items JOIN lots USING (product_id, lot_number) WHERE warehouse_id = ANY (:warehouses)) AS lots,
         (SELECT count(*) FROM operations WHERE workflow_id = ANY (:workflows)) AS operations
 """)
 """Quantities, documents and ledger of some warehouses, and the number of operations of some workflows. An order or a
@@ -59,7 +71,7 @@ _OWN_NUMBER = "^[0-9a-f]{16}"
 
 
 class Belongings:
-    """A stock of a lane's own: two warehouses, three products in both, a supplier.
+    """A stock of a lane's own: two warehouses, four products in both, one of them with lots, a supplier.
 
     Args:
         engine: The database.
@@ -72,10 +84,13 @@ class Belongings:
             connection.execute(_FAR_AWAY)
         shop = Shop(engine)
         warehouses = shop.warehouse(), shop.warehouse()
-        products = shop.product(), shop.product(), shop.product()
-        self.stock = Stock(warehouses, products, shop.supplier(), task_queue)
-        for warehouse, product in itertools.product(warehouses, products):
+        products = shop.product(), shop.product(), shop.product(), shop.product()
+        self.stock = Stock(warehouses, products, iter(_LOTS[_NAMED_LOTS:]), shop.supplier(), task_queue)
+        for warehouse, product in itertools.product(warehouses, products[:3]):
             shop.item(_OPENING_UNITS, product=product, warehouse=warehouse)
+        track(engine, products[3])
+        for warehouse in warehouses:
+            lot_item(shop, *((lot, None, _OPENING_UNITS) for lot in _LOTS), product=products[3], warehouse=warehouse)
         with engine.connect() as connection:
             skus = connection.scalars(_SKUS, {"ids": list(products)}).all()
             names = connection.scalars(_NAMES, {"ids": list(warehouses)}).all()
@@ -89,7 +104,12 @@ class Belongings:
 
     def stored(self, workflows: Sequence[str]) -> dict[str, Any]:
         """What the database has of this lane, to be compared."""
-        values = {"warehouses": list(self.stock.warehouses), "workflows": list(workflows), "own": _OWN_NUMBER}
+        values = {
+            "warehouses": list(self.stock.warehouses),
+            "products": list(self.stock.products),
+            "workflows": list(workflows),
+            "own": _OWN_NUMBER,
+        }
         with self._engine.connect() as connection:
             return dict(connection.execute(_STORED, values).mappings().one())
 
@@ -123,6 +143,7 @@ class Belongings:
             "product": lambda: self.stock.products[own.place],
             "warehouse": lambda: self.stock.warehouses[own.place],
             "supplier": lambda: self.stock.supplier,
+            "lot": lambda: _LOTS[own.place],
             "workflow": lambda: f"reservation-{latest}",
             "sku": lambda: self._skus[own.place] + own.more,
             "warehouse_name": lambda: self._warehouse_names[own.place],

@@ -80,6 +80,8 @@ _AMONG_OURSELVES = ("attempt_failed", "stock_came")
 """Signals that our own parts send; whoever can signal a run can send them, too."""
 _ELSEWHERE = "MoveWarehouseWorkflow"
 """Its worker has a task queue of its own, and isn't there."""
+_WITHOUT_A_KEY = "EventSubscriberWorkflow"
+"""Without a key for webhooks it ends as it begins, so that there is none to command."""
 STRANGE_NAMES = ("Fulfill", "cancel ", "__init__", "reserve", "x" * 200, "état", "fulfill_signal")
 """Names that no process has a command by."""
 
@@ -98,6 +100,8 @@ def targets(steps: Sequence[str]) -> list[Target]:
         for start in starts:
             found.append(Target(Way.START, kind, "", start))
             found.extend(Target(Way.START_AND_ASK, kind, each, start) for each in answers_of(described))
+        if kind == _WITHOUT_A_KEY:
+            continue
         for name, reference in described["commands"].items():
             found.append(Target(Way.UPDATE, kind, name, reference["$ref"]))
             found.append(Target(Way.SIGNAL, kind, name, reference["$ref"]))

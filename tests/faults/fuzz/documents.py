@@ -1,13 +1,15 @@
 """Documents that commands are sent to: how one of each kind is opened, and how far it has come then."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from stockkeeper.domain.stock import ItemKey
 from tests.support.adjustment import adjustment, changed
 from tests.support.customer_return import expected, sold
 from tests.support.cycle_count import count, counted
+from tests.support.inspection import aside, inspection
 from tests.support.purchase_order import came, draft, receipt, wanted
+from tests.support.recall import recalled
 from tests.support.reservation import request
 from tests.support.transfer import arrival, arrived, moved, transfer
 from tests.support.wire import Json
@@ -21,13 +23,15 @@ class Stock:
 
     Attributes:
         warehouses: Two warehouses.
-        products: Three products, which both warehouses have.
+        products: Four products, which both warehouses have; the last one is tracked by lot.
+        lots: Lots of that one which nobody else recalls.
         supplier: Who supplies them.
         task_queue: Where the workers of their database are.
     """
 
     warehouses: tuple[int, int]
-    products: tuple[int, int, int]
+    products: tuple[int, int, int, int]
+    lots: Iterator[str]
     supplier: int
     task_queue: str
 
@@ -92,6 +96,18 @@ def _adjustment(number: str, stock: Stock, stage: int) -> Opening:
     return adjustment(number, stock.warehouses[0], *lines), []
 
 
+def _inspection(number: str, stock: Stock, stage: int) -> Opening:
+    part = {"performed_by": "ann", "lines": [aside(stock.item(0), 1)], "decision_id": "first"}
+    start = inspection(number, stock.warehouses[0], aside(stock.item(0), 3), aside(stock.item(1), 1))
+    return start, [("release", part)][:stage]
+
+
+def _recall(number: str, stock: Stock, stage: int) -> Opening:
+    # Of each lot there is one recall at a time; one that isn't known is refused, as all are once the lots are used up.
+    del stage
+    return recalled(number, stock.item(3), next(stock.lots, "none is left")), []
+
+
 def _import(number: str, stock: Stock, stage: int) -> Opening:
     del stock
     kind, _, digest = number.partition("-")
@@ -108,6 +124,8 @@ OPENINGS: Mapping[str, Callable[[str, Stock, int], Opening]] = {
     "CycleCountWorkflow": _count,
     "ReturnWorkflow": _return,
     "AdjustmentWorkflow": _adjustment,
+    "InspectionWorkflow": _inspection,
+    "RecallWorkflow": _recall,
     "ImportWorkflow": _import,
 }
 """How a document of each kind is opened, of which a number and a stage are given."""

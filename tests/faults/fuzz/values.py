@@ -55,16 +55,20 @@ _CALL = st.sampled_from(["first", "second"])
 _WAREHOUSE = own("warehouse", 2)
 
 LIKELY: Mapping[str, SearchStrategy[Json]] = {
-    **dict.fromkeys(("product_id", "product_ids"), own("product", 3)),
+    **dict.fromkeys(("product_id", "product_ids"), own("product", 4)),
+    "lot_number": own("lot", 3),
     **dict.fromkeys(("warehouse_id", "from_warehouse_id", "warehouse_ids"), own("warehouse")),
     "to_warehouse_id": own("warehouse", 2).map(lambda each: Own("warehouse", 1 - each.place)),
     "supplier_id": own("supplier"),
     **dict.fromkeys(
-        ("po_number", "transfer_number", "count_number", "return_number", "adjustment_number"),
+        (
+            *("po_number", "transfer_number", "count_number", "return_number", "adjustment_number"),
+            *("inspection_number", "recall_number"),
+        ),
         _NUMBER,
     ),
     "number": own("document", 4),
-    **dict.fromkeys(("product", "products"), own("sku", 3)),
+    **dict.fromkeys(("product", "products"), own("sku", 4)),
     **dict.fromkeys(("warehouse", "warehouses", "from_warehouse", "to_warehouse"), own("warehouse_name", 2)),
     **dict.fromkeys(("performed_by", "approver", "requested_by"), _NAME),
     "reason": st.just("because"),
@@ -72,7 +76,7 @@ LIKELY: Mapping[str, SearchStrategy[Json]] = {
     **dict.fromkeys(("rejected_quantity", "damaged_quantity", "restock_quantity", "scrap_quantity"), _UNITS),
     **dict.fromkeys(("unit_cost", "value", "up_to"), st.sampled_from(["1.00", "12.5", "1000000"])),
     **dict.fromkeys(("receipt_id", "fulfillment_id", "release_id", "write_off_id", "dispatch_id"), _CALL),
-    **dict.fromkeys(("correction_id", "return_id", "amendment_id", "inspection_id"), _CALL),
+    **dict.fromkeys(("correction_id", "return_id", "amendment_id", "inspection_id", "decision_id"), _CALL),
     **dict.fromkeys(("note", "reference", "file_name", "status", "command", "key"), st.just("a remark")),
     "workflow_id": own("workflow", 4),
     "sku": own("sku", 3).map(lambda each: Own("sku", each.place, "-new")),

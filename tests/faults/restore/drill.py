@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.faults.restore.life import Life, kinds_of
 from tests.faults.restore.place import Backup, Picture, Place, new_place
+from tests.support.inspection import aside
 from tests.support.wire import Json, eventually
 
 MENDED_BY = "olga"
@@ -111,6 +112,14 @@ async def go_on(life: Life, place: Place) -> None:
         state = await place.adjusting.result(f"broken-{number}")
         assert (state["status"], state["approved_by"]) == ("POSTED", "ann")
         assert (await place.adjusting.approve(f"missing-{number}", "ann"))["status"] == "POSTED"
+        state = await place.inspecting.release(f"looked-at-{number}", aside(items.suspect, 1), decision_id="first")
+        assert (state["status"], state["lines"][0]["released"]) == ("OPEN", 1)
+        assert (await place.inspecting.scrap(f"looked-at-{number}"))["status"] == "DONE"
+        assert (await place.inspecting.release(f"looked-at-too-{number}"))["status"] == "DONE"
+        assert (await place.recalling.result(f"stopped-{number}"))["status"] == "RELEASED"
+        assert (await place.recalling.close(f"stopped-too-{number}"))["status"] == "CLOSED"
+        state = await orders.fulfill(f"of-lots-{number}", fulfillment_id="all")
+        assert (state["status"], [each["lot_number"] for each in state["lines"][0]["lots"]]) == ("FULFILLED", ["BAD"])
     assert (await orders.fulfill("of-a-new-product"))["status"] == "FULFILLED"
     assert await eventually(place.findings, lambda found: found == 0) == 0
 

@@ -11,6 +11,8 @@ from stockkeeper.domain.stock import ItemKey
 from tests.faults.restore.place import Place
 from tests.support.adjustment import priced
 from tests.support.customer_return import found
+from tests.support.inspection import aside
+from tests.support.lots import lot_item
 from tests.support.purchase_order import came
 from tests.support.shop import Shop
 from tests.support.transfer import arrived
@@ -30,6 +32,8 @@ class Items:
     counted: ItemKey
     given: ItemKey
     broken: ItemKey
+    suspect: ItemKey
+    of_lots: ItemKey
 
 
 class Life:
@@ -54,6 +58,8 @@ class Life:
                 counted=shop.item(UNITS),
                 given=shop.item(UNITS),
                 broken=shop.item(7, product=priced(shop, "1000.00")),
+                suspect=shop.item(UNITS),
+                of_lots=lot_item(shop, ("BAD", None, 5), ("BAD-TOO", None, 5), ("GOOD", None, 9)),
             )
             for _ in range(each)
         ]
@@ -114,6 +120,9 @@ class Life:
         await place.counts.open(f"counted-{number}", items.counted)
         await place.counts.open(f"to-be-counted-{number}", items.counted)
         await place.returns.create(f"comes-{number}", (items.given, 3))
+        await place.inspecting.open(f"looked-at-{number}", (items.suspect, 3))
+        await self._hold(f"of-lots-{number}", items.of_lots, 4)
+        await place.recalling.block(f"stopped-{number}", items.of_lots, "BAD")
         state = await place.adjusting.adjust(f"broken-{number}", (items.broken, -7))
         assert state["status"] == "PENDING", state
 
@@ -144,6 +153,10 @@ class Life:
         await place.counts.open(f"counted-too-{number}", items.given)
         await place.returns.inspect(f"comes-{number}", found(items.given, 1), inspection_id="first")
         await place.returns.create(f"comes-too-{number}", (items.given, 3))
+        await place.inspecting.release(f"looked-at-{number}", aside(items.suspect, 1), decision_id="first")
+        await place.inspecting.open(f"looked-at-too-{number}", (items.suspect, 2))
+        await place.recalling.release(f"stopped-{number}")
+        await place.recalling.block(f"stopped-too-{number}", items.of_lots, "BAD-TOO")
         await place.adjusting.approve(f"broken-{number}", "ann")
         state = await place.adjusting.adjust(f"missing-{number}", (items.given, -200))
         assert state["status"] == "PENDING", state

@@ -25,8 +25,10 @@ from tests.support.auditor import assert_books_agree, auditors_engine
 from tests.support.customer_return import Returns
 from tests.support.cycle_count import Counts
 from tests.support.import_file import Imports
+from tests.support.inspection import Inspecting
 from tests.support.notices import TAKING
 from tests.support.purchase_order import Purchasing
+from tests.support.recall import Recalling
 from tests.support.reservation import Orders
 from tests.support.stock_audit import Audits
 from tests.support.transfer import Transfers
@@ -60,6 +62,18 @@ _PICTURE = {
     "returns": "SELECT return_number, status FROM returns",
     "inspected": "SELECT inspection_id, line_number, restocked, scrapped FROM return_inspection_lines",
     "adjustments": "SELECT adjustment_number, status, approved_by FROM adjustments",
+    "inspections": "SELECT inspection_number, status FROM inspections",
+    "set aside": "SELECT warehouse_id, product_id, lot_number, state, quantity FROM unavailable_stock",
+    "recalls": "SELECT recall_number, status, released_by, orders_total FROM recalls",
+    "lots": "SELECT product_id, lot_number, status, recall_number FROM lots",
+    "of lots": """
+        SELECT warehouse_id, product_id, lot_number, quantity_on_hand, quantity_reserved, quantity_unavailable
+        FROM lot_items
+    """,
+    "held of lots": """
+        SELECT reference_id, lot_number, quantity_held, reservation_lots.quantity_fulfilled
+        FROM reservation_lots JOIN reservations USING (reservation_id)
+    """,
     "products": "SELECT product_id, sku FROM products",
     "files": "SELECT kind, import_id, application FROM imported_files",
     "pages": "SELECT import_id, page, row_count FROM import_pages",
@@ -100,6 +114,8 @@ class Place:
         self.counts = Counts(client, QUEUE)
         self.returns = Returns(client, QUEUE)
         self.adjusting = Adjusting(client, QUEUE)
+        self.inspecting = Inspecting(client, QUEUE)
+        self.recalling = Recalling(client, QUEUE)
         self.imports = Imports(ours, QUEUE, directory, self.engine)
 
     @asynccontextmanager

@@ -7,19 +7,24 @@ wall, a mutation may take both away, because the simulation has to see more than
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
 from temporalio import activity
 
 from activities import document_steps, edge, stock_steps, writes
-from database import goods, holds, ledger, locks, operations, reorder, sessions, transit
+from database import events, holds, ledger, locked_stock, locks, operations, reorder, sessions
+from database.events import NewEvent
 from database.locked_stock import LockedStock
 from database.operations import Operation, StoredOperation
+from database.pipeline import Statement
 from stockkeeper.contracts import messages
 from stockkeeper.contracts.messages import Message, Step
+from stockkeeper.domain import lot
 from stockkeeper.domain.approval import Approval
+from stockkeeper.domain.event import EventKind
+from stockkeeper.domain.lot import LotOnHand, LotStatus
 from stockkeeper.domain.order_in_parts import Course, OrderInParts
 from stockkeeper.domain.reservation import HeldLine, ItemHold, ReservationStatus
 from stockkeeper.domain.stock import ItemKey, Level, wanted_by_item
@@ -166,12 +171,13 @@ def leave_parts_held() -> None:
 
 
 def _bring_nothing_back() -> None:
-    put_into_stock = goods.put_into_stock
+    move_units = ledger.move_units
 
-    def put_into_stock_unless_back(*args: Any, reason: str, **rest: Any) -> list[int]:
-        return [] if reason.startswith("back from") else put_into_stock(*args, reason=reason, **rest)
+    def move_units_unless_back(*args: Any, reason: str, **rest: Any) -> None:
+        if not reason.startswith("back from"):
+            move_units(*args, reason=reason, **rest)
 
-    _put(transit, "put_into_stock", put_into_stock_unless_back)
+    _put(ledger, "move_units", move_units_unless_back)
 
 
 def _approve_ones_own() -> None:
@@ -201,6 +207,49 @@ def _commit_without_waiting() -> None:
 def _order_what_is_ordered() -> None:
     for name in ("_GROUPS", "_SKIPPED", "_COVERED", "_NEEDING", "_STILL_NEEDING"):
         _put_text(reorder, name, "WHERE item.on_order > 0 AND (", "WHERE false AND (")
+
+
+def _tell_all_but_the_last() -> None:
+    insert_events = events.insert_events
+
+    def insert_all_but_the_last(new: Iterable[NewEvent]) -> Statement:
+        return insert_events([*new][:-1])
+
+    _put(locked_stock, "insert_events", insert_all_but_the_last)
+
+
+def _tell_movements_twice() -> None:
+    insert_events = events.insert_events
+
+    def insert_twice(new: Iterable[NewEvent]) -> Statement:
+        listed = [*new]
+        return insert_events([*listed, *(each for each in listed if each.kind is EventKind.STOCK_MOVED)])
+
+    _put(locked_stock, "insert_events", insert_twice)
+
+
+def _last_expired_first() -> None:
+    in_order = lot.in_order
+
+    def in_reverse(lots: Iterable[LotOnHand]) -> list[LotOnHand]:
+        return in_order(lots)[::-1]
+
+    _put(lot, "in_order", in_reverse)
+
+
+def _promise_what_has_expired() -> None:
+    def may_leave(self: LotOnHand, today: date) -> bool:
+        del today
+        return self.status is LotStatus.AVAILABLE
+
+    _put(LotOnHand, "may_leave", may_leave)
+
+
+def _promise_what_is_blocked() -> None:
+    def may_leave(self: LotOnHand, today: date) -> bool:
+        return self.facts.expires_on is None or self.facts.expires_on >= today
+
+    _put(LotOnHand, "may_leave", may_leave)
 
 
 _ANYBODY_MAY_APPROVE = """
@@ -264,6 +313,19 @@ MUTATIONS: Mapping[str, Mutation] = {
     ),
     "giving_way": Mutation(
         "the first promise gives way to a correction, not the last", ("adjustment",), _give_way_in_turn
+    ),
+    "event_missed": Mutation("the last event of a transaction isn't told", ("reservation",), _tell_all_but_the_last),
+    "event_doubled": Mutation("movements are told twice", ("reservation",), _tell_movements_twice),
+    "fefo": Mutation("the lot that lasts longest is held first", ("lot",), _last_expired_first),
+    "expiry": Mutation("a lot that has expired is promised", ("lot",), _promise_what_has_expired),
+    "block": Mutation(
+        "a lot that is blocked is promised, and the database's checks behind that are gone",
+        ("lot",),
+        _promise_what_is_blocked,
+        (
+            "DROP TRIGGER reservation_lots_are_available ON reservation_lots",
+            "DROP TRIGGER lots_are_stopped ON lots",
+        ),
     ),
     "cover": Mutation("a reorder run orders what is on order", ("reorder", "plan"), _order_what_is_ordered),
 }

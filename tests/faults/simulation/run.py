@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Engine
 from temporalio.client import Client
 
-from tests.faults.simulation.checks import CHECKS, elsewhere, runs
+from tests.faults.simulation.checks import CHECKS, elsewhere, events, runs
 from tests.faults.simulation.driver import Driver, Violation
 from tests.faults.simulation.lanes.adjustment import AdjustmentLane
 from tests.faults.simulation.lanes.customer_return import CustomerReturnLane
@@ -17,6 +17,7 @@ from tests.faults.simulation.lanes.cycle_count import CycleCountLane
 from tests.faults.simulation.lanes.hot import HotLane
 from tests.faults.simulation.lanes.import_file import ImportLane
 from tests.faults.simulation.lanes.lane import Catalogue, Lane, Run
+from tests.faults.simulation.lanes.lot import LotLane
 from tests.faults.simulation.lanes.moving import MovingLane
 from tests.faults.simulation.lanes.operator import OperatorLane
 from tests.faults.simulation.lanes.order_in_parts import HotPartsLane, OrderInPartsLane
@@ -28,10 +29,12 @@ from tests.faults.simulation.lanes.transfer import CrossingLane, TransferLane
 from tests.faults.simulation.lanes.waiting import WaitingLane
 from tests.faults.simulation.model.model import Model
 from tests.faults.simulation.pace import REAL_TIME, Pace
+from tests.support.folding import Fold
 
 LANES: Sequence[type[Lane]] = (
     ReservationLane,
     PackingLane,
+    LotLane,
     WaitingLane,
     AdjustmentLane,
     PurchaseOrderLane,
@@ -89,6 +92,7 @@ async def compare(
     *,
     looks: int = LOOKS,
     calm_looks: int = LOOKS,
+    folds: dict[str, Fold] | None = None,
 ) -> None:
     """Compare the world with the models, at a quiet point.
 
@@ -102,6 +106,8 @@ async def compare(
         open_runs: Finds the open runs.
         looks: How often it is looked at what differs.
         calm_looks: How often if no run has anything under way, one time after another.
+        folds: What the events of each database make, which goes on; None: they aren't read, because others have
+            written rows there as no program does.
     """
     databases = {"": engines} if isinstance(engines, Engine) else engines
     models = list({id(lane.model): lane.model for lane in driver.lanes}.values())
@@ -113,6 +119,9 @@ async def compare(
         calm = 0 if problems else calm + 1
         for name_of_database, engine in databases.items():
             problems += await asyncio.to_thread(_compare_rows, engine, models, name_of_database)
+            if folds is not None:
+                fold = folds.setdefault(name_of_database, Fold())
+                problems += await asyncio.to_thread(events.compare, engine, fold)
         if not problems or calm == calm_looks:
             break
         await asyncio.sleep(_AGAIN_SECONDS)

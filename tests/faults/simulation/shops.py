@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 
 from sqlalchemy import Engine, text
 
 from devstack.databases import give_home
-from tests.support.shop import Shop
+from tests.support.lots import LotShop, lot_item
 
 _NOW = text("SELECT pg_current_wal_lsn()")
 _HAS_CAUGHT_UP = text("SELECT coalesce(bool_and(replay_lsn >= :now), false) FROM pg_stat_replication")
@@ -23,7 +24,7 @@ class Shops:
     """
 
     def __init__(self, engines: Mapping[str, Engine]) -> None:
-        self._shops = {queue: Shop(engine) for queue, engine in engines.items()}
+        self._shops = {queue: LotShop(engine) for queue, engine in engines.items()}
         self._first = next(iter(engines))
         self._catalogue = self._shops[self._first]
         self._homes: dict[int, str] = {}
@@ -54,6 +55,11 @@ class Shops:
         """See `Catalogue`."""
         return self._at(warehouse).item(units, product=product, warehouse=warehouse)
 
+    def lots(self, product: int, warehouse: int, lots: Sequence[tuple[str, date | None, int]]) -> object:
+        """See `Catalogue`."""
+        self._catalogue.track(product)
+        return lot_item(self._at(warehouse), *lots, product=product, warehouse=warehouse)
+
     def set_point(self, item: tuple[int, int], point: int, quantity: int) -> None:
         """See `Catalogue`."""
         self._at(item[0]).set_point(item, point, quantity)
@@ -70,6 +76,6 @@ class Shops:
                 assert time.monotonic() < began + _WITHIN_SECONDS, "the catalogue isn't replicated"
                 time.sleep(_LOOKS_EVERY_SECONDS)
 
-    def _at(self, warehouse: int) -> Shop:
+    def _at(self, warehouse: int) -> LotShop:
         self.told()
         return self._shops[self._homes[warehouse]]

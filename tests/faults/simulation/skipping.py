@@ -44,8 +44,8 @@ from tests.faults.simulation.pace import SKIPPED_TIME
 from tests.faults.simulation.report import write
 from tests.faults.simulation.run import IN_SKIPPED_TIME, compare, new_run
 from tests.faults.workplace import worker_process, workers_environment
+from tests.support.lots import LotShop
 from tests.support.outages import Outages
-from tests.support.shop import Shop
 
 _BEGIN = "<!-- Skipped time, by `python -m tests.faults.simulation.skipping --write`: begin -->\n"
 _END = "<!-- Skipped time: end -->\n"
@@ -228,7 +228,7 @@ async def simulate(
     async with _running(directory) as place:
         run = new_run(seed, SKIPPED_TIME)
         lanes = [lane for kind in kinds for lane in kind.team(run, each)]
-        await asyncio.to_thread(_set_up, lanes, Shop(place.engine))
+        await asyncio.to_thread(_set_up, lanes, LotShop(place.engine))
         delivery = Delivery(place.clients, DEFAULT_TASK_QUEUE, task_timeout=_TASK_TIMEOUT)
         driver = Driver(lanes, delivery, commands_each=commands_each, wait=place.clock.wait)
         driving = asyncio.create_task(driver.run())

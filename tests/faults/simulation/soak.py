@@ -21,7 +21,8 @@ from tests.faults.simulation.run import CALM_LOOKS, LANES, LOOKS, compare, lanes
 from tests.faults.simulation.script import Look, Operate, Result, Send
 from tests.faults.simulation.shops import Shops
 from tests.faults.simulation.stage import OVER_DELIVERY_PERCENT, TASK_QUEUES, Stage, staged
-from tests.support.shop import Shop
+from tests.support.folding import Fold
+from tests.support.lots import LotShop
 
 EARLY_COMMANDS = 5
 """Of each own lane: what every run gets to."""
@@ -131,6 +132,7 @@ async def soak(
         faults = Faults(stage, delivery, seed, often=often, often_by_stream=often_by_stream, more=more)
         began = time.monotonic()
         quiet_points = 0
+        folds: dict[str, Fold] = {}
         every = _QUIET_EVERY_SECONDS if seconds <= _SHORT_SECONDS else _QUIET_EVERY_SECONDS_OF_A_LONG_RUN
         every = _QUIET_EVERY_SECONDS_IF_BRISK if brisk else every
         driving = asyncio.create_task(driver.run())
@@ -148,7 +150,7 @@ async def soak(
                 async with driver.quiet():
                     if driver.violations:
                         break
-                    await _compare_all(stage, driver, faults, quiet_points, brisk=brisk)
+                    await _compare_all(stage, driver, faults, quiet_points, folds, brisk=brisk)
                     is_over = time.monotonic() > began + seconds and faults.kills >= kills
                     if is_over:
                         driver.stop()
@@ -186,15 +188,17 @@ async def soak(
 
 def _set_up(run: Run, stage: Stage, each: int, kinds: Sequence[type[Lane]]) -> list[Lane]:
     if not run.databases:
-        return lanes_of(run, Shop(stage.databases[0].engine), each, kinds)
+        return lanes_of(run, LotShop(stage.databases[0].engine), each, kinds)
     shops = Shops(stage.engines)
     lanes = lanes_of(run, shops, each, kinds)
     shops.told()
     return lanes
 
 
-async def _compare_all(stage: Stage, driver: Driver, faults: Faults, number: int, *, brisk: bool) -> None:
-    await compare(driver, stage.engines, stage.client, calm_looks=CALM_LOOKS if brisk else LOOKS)
+async def _compare_all(
+    stage: Stage, driver: Driver, faults: Faults, number: int, folds: dict[str, Fold], *, brisk: bool
+) -> None:
+    await compare(driver, stage.engines, stage.client, calm_looks=CALM_LOOKS if brisk else LOOKS, folds=folds)
     name = driver.lanes[0].run.name
     problems = [*stage.faults, *_deadlocks(stage)]
     for database in stage.databases:

@@ -4,6 +4,7 @@ from tests.support.bad_messages import (
     adjustment,
     customer_return,
     cycle_count,
+    inspection,
     purchase_order,
     reservation,
     runs,
@@ -18,6 +19,7 @@ STARTS: dict[str, Matrix] = {
     "cycle_count": cycle_count.START,
     "customer_return": customer_return.START,
     "adjustment": adjustment.START,
+    "inspection": inspection.START,
     **runs.STARTS,
 }
 """The start of each process, by the kind of process."""
@@ -30,6 +32,7 @@ COMMANDS: dict[tuple[str, str], Matrix] = {
         "cycle_count": cycle_count.COMMANDS,
         "customer_return": customer_return.COMMANDS,
         "adjustment": adjustment.COMMANDS,
+        "inspection": inspection.COMMANDS,
     }.items()
     for name, matrix in commands.items()
 }

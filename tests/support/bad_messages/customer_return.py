@@ -33,6 +33,8 @@ _START: dict[str, Spoil] = {
     "a line of a state": with_line(restocked=0),
     "requested_by beside performed_by": with_fields(requested_by="cleo"),
     "a status": with_fields(status="INSPECTED"),
+    "a lot without a number": with_line(lot_number=""),
+    "a lot of a product that isn't tracked": with_line(lot_number="L1"),
     "return_number of another return": with_fields(return_number="another-return"),
 }
 _COMMANDS: dict[str, dict[str, Spoil]] = {
@@ -48,6 +50,9 @@ _COMMANDS: dict[str, dict[str, Spoil]] = {
         "more than is expected with what is scrapped": with_line(restock_quantity=1, scrap_quantity=10),
         "a product that isn't on the return": with_line(product_id=2**62),
         "a line of a receipt": with_line(quantity=1),
+        "a lot without a number": with_line(lot_number=""),
+        "a day that isn't one": with_line(lot_number="L1", expires_on="2026-02-30"),
+        "a lot of a product that isn't tracked": with_line(lot_number="L1"),
     },
     "close_short": bad_ending(),
 }
@@ -65,7 +70,7 @@ START = Matrix(
     PROCESS.start,
     expected("back-1", ITEM.warehouse_id, sold(ITEM, 1)),
     _START,
-    frozenset({"return_number of another return"}),
+    frozenset({"return_number of another return", "a lot of a product that isn't tracked"}),
 )
 COMMANDS = matrices_of(
     PROCESS,
@@ -73,6 +78,7 @@ COMMANDS = matrices_of(
     _COMMANDS,
     frozenset(
         {
+            "a lot of a product that isn't tracked",
             "more than is expected",
             "more than is expected with what is scrapped",
             "a product that isn't on the return",

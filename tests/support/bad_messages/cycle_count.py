@@ -59,6 +59,7 @@ _PRODUCT: dict[str, Spoil] = {
     "product_id a fraction": with_fields(product_id=1.5),
     "product_id a float": with_fields(product_id=1.0),
     "a product that isn't on the count": with_fields(product_id=2**62),
+    **{name: spoil for name, spoil in bad_text("lot_number", at_most=60).items() if name != "lot_number null"},
     "lines": with_fields(lines=[]),
 }
 _COMMANDS: dict[str, dict[str, Spoil]] = {
@@ -77,6 +78,7 @@ _COMMANDS: dict[str, dict[str, Spoil]] = {
         "counted_quantity a float": with_fields(counted_quantity=1.0),
         # Without a number it goes by its update id.
         **{name: spoil for name, spoil in bad_text("record_id").items() if name != "record_id null"},
+        "a day that isn't one": with_fields(lot_number="L1", expires_on="2026-02-30"),
         "what the system has": with_fields(system_quantity=10),
         "an approver": with_fields(approver="cid"),
     },

@@ -53,6 +53,10 @@ _COMMANDS: dict[str, dict[str, Spoil]] = {
         **{name: spoil for name, spoil in bad_text("fulfillment_id").items() if name != "fulfillment_id null"},
         "a line that names nothing": line_without("product_id"),
         "a line with nulls": with_line(product_id=None, warehouse_id=None),
+        "lots of other units": with_line(lots=[{"lot_number": "L1", "quantity": 99}]),
+        "lots empty": with_line(lots=[]),
+        "a lot without a number": with_line(lots=[{"quantity": 1}]),
+        "a lot of a product that isn't tracked": with_line(quantity=1, lots=[{"lot_number": "L1", "quantity": 1}]),
         "more than is held": with_line(quantity=5),
         "a product that isn't held": with_line(product_id=2**62),
         "a warehouse that isn't held": with_line(warehouse_id=2**62),
@@ -89,6 +93,7 @@ COMMANDS = matrices_of(
     _COMMANDS,
     frozenset(
         {
+            "a lot of a product that isn't tracked",
             "more than is held",
             "a product that isn't held",
             "a warehouse that isn't held",

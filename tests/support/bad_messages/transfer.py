@@ -35,12 +35,18 @@ _COMMANDS: dict[str, dict[str, Spoil]] = {
         # Without lines all of it leaves; an empty list is neither that nor a part.
         "lines empty": lambda message: [message | {"lines": []}],
         "a reason": with_fields(reason="on time"),
+        "lots of other units": with_fields(
+            lines=[{"product_id": ITEM.product_id, "quantity": 2, "lots": [{"lot_number": "L1", "quantity": 1}]}]
+        ),
     },
     "receive": {
         **bad_receipt("damaged_quantity"),
         "more than is in transit with what is damaged": with_line(quantity=1, damaged_quantity=10),
         "a line of a purchase order's receipt": with_line(rejected_quantity=1),
         "a line of a state": with_line(received=1),
+        "a lot without a number": with_line(lot_number=""),
+        "a day that isn't one": with_line(lot_number="L1", expires_on="2026-02-30"),
+        "a lot of a product that isn't tracked": with_line(lot_number="L1"),
     },
     "write_off": bad_ending(),
     "cancel": bad_ending(),
@@ -69,6 +75,7 @@ COMMANDS = matrices_of(
     _COMMANDS,
     frozenset(
         {
+            "a lot of a product that isn't tracked",
             "more than is expected",
             "a product that isn't expected",
             "more than is in transit with what is damaged",

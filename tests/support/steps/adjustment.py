@@ -1,5 +1,7 @@
 """Calls an adjustment's activities on PostgreSQL, without Temporal around them."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Unpack
 
 from activities.adjustment import AdjustmentSteps
@@ -16,6 +18,7 @@ from stockkeeper.contracts.adjustment import (
     SubmitAdjustmentStep,
 )
 from stockkeeper.domain.adjustment import AdjustmentEvent
+from stockkeeper.domain.lot import LotFacts
 from stockkeeper.domain.stock import ItemKey
 from tests.support.adjustment import priced
 from tests.support.shop import Shop, new_reference
@@ -48,12 +51,17 @@ class AdjustmentCalls(DocumentCalls):
         warehouse_id: int | None = None,
         reason: str = "broken in the rain",
         requested_by: str = "tom",
+        lots: Sequence[LotFacts] = (),
         **when: Unpack[When],
     ) -> StoredAdjustment:
-        """All items are in the warehouse of the first."""
+        """All items are in the warehouse of the first; ``lots``: that of each line."""
+        named: list[dict[str, Any]] = [asdict(lot) for lot in lots] or [{}] * len(lines)
         start = {
             "warehouse_id": warehouse_id or lines[0][0].warehouse_id,
-            "lines": [AdjustmentLine(product_id=item.product_id, quantity=units) for item, units in lines],
+            "lines": [
+                AdjustmentLine(product_id=item.product_id, quantity=units, **lot)
+                for (item, units), lot in zip(lines, named, strict=True)
+            ],
             "reason": reason,
             "requested_by": requested_by,
         }

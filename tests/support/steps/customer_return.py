@@ -1,5 +1,8 @@
 """Calls a customer return's activities on PostgreSQL, without Temporal around them."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date
 from typing import Any, Unpack
 
 from activities.customer_return import ReturnSteps
@@ -13,15 +16,24 @@ from stockkeeper.contracts.customer_return import (
     ReturnLine,
     StoredReturn,
 )
+from stockkeeper.domain.lot import LotFacts
 from stockkeeper.domain.stock import ItemKey
 from tests.support.customer_return import Units
 from tests.support.shop import new_reference
 from tests.support.steps.document import DocumentCalls, Papers, When
 
 
-def found(item: ItemKey, restock: int = 0, scrap: int = 0) -> InspectedLine:
+def found(
+    item: ItemKey, restock: int = 0, scrap: int = 0, *, lot: str | None = None, expires_on: date | None = None
+) -> InspectedLine:
     """A line of an inspection."""
-    return InspectedLine(product_id=item.product_id, restock_quantity=restock, scrap_quantity=scrap)
+    return InspectedLine(
+        product_id=item.product_id,
+        restock_quantity=restock,
+        scrap_quantity=scrap,
+        lot_number=lot,
+        expires_on=expires_on,
+    )
 
 
 class ReturnCalls(DocumentCalls):
@@ -30,9 +42,9 @@ class ReturnCalls(DocumentCalls):
     prefix = "return-"
     number_field = "return_number"
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, **told: Any) -> None:
         super().__init__()
-        self._steps = ReturnSteps(database)
+        self._steps = ReturnSteps(database, **told)
 
     def register(
         self,
@@ -41,13 +53,21 @@ class ReturnCalls(DocumentCalls):
         warehouse_id: int | None = None,
         reference_id: str = "1042",
         performed_by: str = "cleo",
+        lots: Sequence[LotFacts] = (),
         **when: Unpack[When],
     ) -> StoredReturn:
-        """All items are in the warehouse of the first, which is where they come back to unless told otherwise."""
+        """All items are in the warehouse of the first, which is where they come back to unless told otherwise.
+
+        ``lots``: what the first lines say of their lots.
+        """
+        of = [*lots, *[None] * (len(lines) - len(lots))]
         start = {
             "warehouse_id": warehouse_id or lines[0][0].warehouse_id,
             "reference_id": reference_id,
-            "lines": [ReturnLine(product_id=item.product_id, quantity=units) for item, units in lines],
+            "lines": [
+                ReturnLine(product_id=item.product_id, quantity=units, **({} if lot is None else asdict(lot)))
+                for (item, units), lot in zip(lines, of, strict=True)
+            ],
         }
         return self._start(
             self._steps.register_return, RegisterReturnStep, number, "register", performed_by, when, **start
@@ -93,7 +113,7 @@ _PAPERS = Papers(
             SELECT {table}.* FROM {table} JOIN returns USING (return_id)
             WHERE return_number = :number ORDER BY 1, 2, 3
         """
-            for table in ("return_lines", "return_inspections", "return_inspection_lines")
+            for table in ("return_lines", "return_inspections", "return_inspection_lines", "return_inspection_lots")
         },
         "return": "SELECT * FROM returns WHERE return_number = :number",
         "ledger": "SELECT * FROM stock_movements WHERE reference_id = :number ORDER BY movement_id",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any, TypeVar, Unpack
 
@@ -24,6 +25,7 @@ from stockkeeper.contracts.cycle_count import (
 )
 from stockkeeper.contracts.cycle_count_plan import CountDays, FindCountDaysStep, PlanCountStep, PlannedCount
 from stockkeeper.domain.cycle_count import RootCause
+from stockkeeper.domain.lot import LotFacts
 from stockkeeper.domain.stock import ItemKey
 from tests.support.cycle_count import Line
 from tests.support.cycle_count_rows import last_count
@@ -72,10 +74,12 @@ class CountCalls(DocumentCalls):
         counted: int,
         by: str = "ann",
         root_cause: RootCause | None = None,
+        lot: LotFacts | None = None,
         **when: Unpack[When],
     ) -> CountedLine:
         activity, step = self._steps.record_count, RecordCountStep
         found = {"product_id": item.product_id, "counted_quantity": counted, "root_cause": root_cause}
+        found |= {} if lot is None else asdict(lot)
         return self._command(activity, step, number, "record", by, when, **found)
 
     def approve(
@@ -84,15 +88,19 @@ class CountCalls(DocumentCalls):
         item: ItemKey,
         by: str = "cid",
         root_cause: RootCause = RootCause.DAMAGE,
+        lot_number: str | None = None,
         **when: Unpack[When],
     ) -> CountedLine:
         activity, step = self._steps.approve_count, ApproveCountStep
-        line = {"product_id": item.product_id, "root_cause": root_cause}
+        line = {"product_id": item.product_id, "root_cause": root_cause, "lot_number": lot_number}
         return self._command(activity, step, number, "approve_variance", by, when, **line)
 
-    def review(self, number: str, item: ItemKey, by: str = "cid", **when: Unpack[When]) -> CountedLine:
+    def review(
+        self, number: str, item: ItemKey, by: str = "cid", lot_number: str | None = None, **when: Unpack[When]
+    ) -> CountedLine:
         activity, step = self._steps.review_count, ReviewCountStep
-        return self._command(activity, step, number, "review", by, when, product_id=item.product_id)
+        line = {"product_id": item.product_id, "lot_number": lot_number}
+        return self._command(activity, step, number, "review", by, when, **line)
 
     def cancel(self, number: str, reason: str = "the day is over", **when: Unpack[When]) -> StoredCount:
         return self._command(self._steps.cancel_count, CancelCountStep, number, "cancel", "rita", when, reason=reason)

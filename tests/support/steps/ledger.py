@@ -11,6 +11,7 @@ from database import ledger
 from database.locks import lock_items
 from database.operations import Operation
 from database.sessions import Database
+from database.stock_rows import Moving
 from stockkeeper.contracts import ledger as wire
 from stockkeeper.domain.stock import ItemKey, MovementType
 from tests.support.shop import new_reference
@@ -143,7 +144,7 @@ def begin_to_move(
     named = operation_id or new_reference("test")
     operation = Operation(named, "test", {}, "tests", workflow_id, "test")
     lock_items(connection, [item])
-    lines = [(item, each) for each in units]
+    lines = [Moving(item, each) for each in units]
     ledger.move(connection, operation, movement_type, lines, reference_id=reference_id, reason="test")
 
 

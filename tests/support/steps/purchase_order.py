@@ -17,6 +17,7 @@ from stockkeeper.contracts.purchase_order_state import (
     SentBackLine,
 )
 from stockkeeper.domain.purchase_order import PurchaseOrderEvent
+from stockkeeper.domain.short_dated import ShortDatedReceipts
 from stockkeeper.domain.stock import ItemKey
 from tests.support.shop import Shop, new_reference
 from tests.support.steps.activity import NOON
@@ -52,10 +53,14 @@ class Buying(DocumentCalls):
         approval: ApprovalPolicy = DEFAULT_APPROVAL,
         over_delivery_percent: str = "0",
         run_id: str = "run",
+        short_dated_receipts: ShortDatedReceipts = ShortDatedReceipts.QUARANTINE,
     ) -> None:
         super().__init__(run_id)
         self._steps = PurchaseOrderSteps(
-            database, approval=approval, over_delivery_percent=Decimal(over_delivery_percent)
+            database,
+            approval=approval,
+            over_delivery_percent=Decimal(over_delivery_percent),
+            short_dated_receipts=short_dated_receipts,
         )
 
     def draft(
@@ -176,14 +181,21 @@ class Buying(DocumentCalls):
         return self._command(activity, wire.CorrectReceiptStep, po_number, "correct_receipt", by, when, **wrong)
 
     def send_back(
-        self, po_number: str, return_id: str, *lines: tuple[ItemKey, int], as_of: datetime = NOON
+        self,
+        po_number: str,
+        return_id: str,
+        *lines: tuple[ItemKey, int],
+        as_of: datetime = NOON,
+        lot: str | None = None,
     ) -> wire.StoredPurchaseOrder:
-        """Received goods go back to the supplier."""
+        """Received goods go back to the supplier; ``lot``: all of them are of this one."""
         back = {
             "return_id": return_id,
             "reason": "broken",
             "reference": "RMA-1",
-            "lines": [SentBackLine(product_id=item.product_id, quantity=units) for item, units in lines],
+            "lines": [
+                SentBackLine(product_id=item.product_id, quantity=units, lot_number=lot) for item, units in lines
+            ],
         }
         when: When = {"as_of": as_of, "operation": return_id}
         activity = self._steps.return_purchased_goods

@@ -48,6 +48,7 @@ class Steps:
         wait: timedelta | None = None,
         operation: str | None = None,
         not_after: datetime | None = None,
+        minimum_days_left: int | None = None,
         run_id: str = "run",
     ) -> wire.Holding:
         same = _same(reference, "reserve", "shop", as_of) | ({"operation_id": operation} if operation else {})
@@ -57,6 +58,7 @@ class Steps:
             expires_at=as_of + ttl,
             waiting_until=as_of + wait if wait else None,
             not_after=not_after,
+            minimum_days_left=minimum_days_left,
         )
         return run_activity("reserve_stock", self._steps.reserve_stock, step, run_id=run_id)
 

@@ -6,7 +6,7 @@ from typing import Any, Unpack
 from activities.transfer import TransferSteps
 from database.sessions import Database
 from stockkeeper.contracts import transfer as wire
-from stockkeeper.contracts.transfer_state import ArrivedLine, TransferLine
+from stockkeeper.contracts.transfer_state import ArrivedLine, PartLine, TransferLine
 from stockkeeper.domain.stock import ItemKey
 from tests.support.shop import new_reference
 from tests.support.steps.document import DocumentCalls, Papers, When
@@ -24,9 +24,9 @@ class TransferCalls(DocumentCalls):
     prefix = "transfer-"
     number_field = "transfer_number"
 
-    def __init__(self, database: Database, *, run_id: str = "run") -> None:
+    def __init__(self, database: Database, *, run_id: str = "run", **told: Any) -> None:
         super().__init__(run_id)
-        self._steps = TransferSteps(database)
+        self._steps = TransferSteps(database, **told)
 
     def hold(
         self,
@@ -63,7 +63,7 @@ class TransferCalls(DocumentCalls):
         return number
 
     def dispatch(
-        self, number: str, *lines: tuple[ItemKey, int], dispatch_id: str | None = None, **when: Unpack[When]
+        self, number: str, *lines: tuple[ItemKey, int] | PartLine, dispatch_id: str | None = None, **when: Unpack[When]
     ) -> wire.StoredTransfer:
         """All that is held, or these units; a departure with a number is the operation of that name."""
         activity, step, part = self._steps.dispatch_transfer, wire.DispatchTransferStep, _part(lines)
@@ -92,7 +92,7 @@ class TransferCalls(DocumentCalls):
         self,
         number: str,
         reason: str = "lost on the way",
-        *lines: tuple[ItemKey, int],
+        *lines: tuple[ItemKey, int] | PartLine,
         write_off_id: str | None = None,
         **when: Unpack[When],
     ) -> wire.StoredTransfer:
@@ -111,8 +111,10 @@ class TransferCalls(DocumentCalls):
         return self._command(activity, wire.CancelTransferStep, number, "give_way", "carl", when, **why)
 
 
-def _part(lines: Sequence[tuple[ItemKey, int]]) -> list[TransferLine] | None:
-    return [TransferLine(product_id=item.product_id, quantity=units) for item, units in lines] or None
+def _part(lines: Sequence[tuple[ItemKey, int] | PartLine]) -> list[PartLine] | None:
+    named = [line for line in lines if isinstance(line, PartLine)]
+    units = [line for line in lines if not isinstance(line, PartLine)]
+    return [*named, *(PartLine(product_id=item.product_id, quantity=each) for item, each in units)] or None
 
 
 def lines_of(transfer: wire.StoredTransfer) -> list[Units]:

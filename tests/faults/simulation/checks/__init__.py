@@ -10,6 +10,7 @@ from tests.faults.simulation.checks import (
     cycle_count,
     import_file,
     ledger,
+    lot,
     purchase_order,
     reservation,
     stock,
@@ -30,5 +31,6 @@ CHECKS: Sequence[Check] = (
     cycle_count.compare,
     import_file.compare,
     ledger.compare,
+    lot.compare,
 )
 """All comparisons with the database; each by SQL of its own."""

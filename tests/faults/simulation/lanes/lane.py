@@ -4,6 +4,7 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from typing import ClassVar, Protocol, Self, TypeVar
 
@@ -32,6 +33,10 @@ class Catalogue(Protocol):
 
     def item(self, units: int, *, product: int, warehouse: int) -> object:
         """A new item with this opening stock."""
+        ...
+
+    def lots(self, product: int, warehouse: int, lots: Sequence[tuple[str, date | None, int]]) -> object:
+        """A new item of a product that is tracked from now on, with these lots: number, last day, units."""
         ...
 
     def supply(self, product: int, supplier: int, *, unit_cost: Decimal, lead_time_days: int, pack: int) -> None:

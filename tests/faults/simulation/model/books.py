@@ -34,11 +34,15 @@ class Level:
     on_hand: int
     reserved: int = 0
     movements: list[Movement] = field(default_factory=list)
+    unusable: int = 0
+    """Free units of lots that may not leave."""
+    aside: int = 0
+    """Units that are set aside."""
 
     @property
     def available(self) -> int:
         """What a new hold may have."""
-        return self.on_hand - self.reserved
+        return self.on_hand - self.reserved - self.unusable - self.aside
 
 
 class Books:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
-from tests.faults.simulation.model.books import Books
+from tests.faults.simulation.model.books import Books, Key
 
 
 class Document(Protocol):
@@ -24,12 +24,14 @@ class Model:
     Attributes:
         books: The stock.
         documents: By workflow type, then by the document's number.
+        shelf: The lots of items that are tracked (`model.lot.Lot`).
         open_runs: Workflow ids of which a run has to be open now.
         ended_runs: Workflow ids of which the latest run has to be closed, and how (``COMPLETED``, ``FAILED``, ...).
     """
 
     books: Books = field(default_factory=Books)
     documents: dict[str, Mapping[str, Document]] = field(default_factory=dict)
+    shelf: dict[Key, list[Any]] = field(default_factory=dict)
     open_runs: set[str] = field(default_factory=set)
     ended_runs: dict[str, str] = field(default_factory=dict)
 
@@ -41,7 +43,8 @@ class Model:
         here = copy(self.books)
         here.items = {key: level for key, level in here.items.items() if homes[key.warehouse_id] == database}
         here.homes = {warehouse: home for warehouse, home in homes.items() if home == database}
-        return replace(self, books=here) if here.homes else None
+        shelf = {key: lots for key, lots in self.shelf.items() if key in here.items}
+        return replace(self, books=here, shelf=shelf) if here.homes else None
 
     def begins(self, workflow_id: str) -> None:
         """A run is open."""

@@ -37,6 +37,8 @@ class Line:
     """How this line ended before the rest of the order did."""
     reservation_id: int | None = None
     """Learned from an answer."""
+    lots: list[Json] = field(default_factory=list)
+    """Of a tracked product: its units by lot, in no order."""
 
     @property
     def open(self) -> int:
@@ -113,7 +115,7 @@ class Order:
 
 
 def _line_state(line: Line) -> Json:
-    told = {
+    told: Json = {
         "product_id": line.key.product_id,
         "warehouse_id": line.key.warehouse_id,
         "quantity": line.quantity,
@@ -121,6 +123,7 @@ def _line_state(line: Line) -> Json:
         "quantity_released": line.released,
         "reservation_id": ANYTHING if line.reservation_id is None else line.reservation_id,
     }
+    told |= {"lots": InAnyOrder(line.lots)} if line.lots else {}
     return told if line.source is None else told | {"sourced_line": line.source}
 
 
