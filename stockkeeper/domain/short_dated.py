@@ -37,7 +37,7 @@ class ComingLot:
         facts: What is known of the lot, together with what its package says.
         units: How many come.
         came_on: The day on which it came in the warehouse's time zone: its days left are counted from it.
-        today: The day on which that is booked: what has expired by then is short-dated however early it came.
+        booked_on: The day on which that is booked: what has expired by then is short-dated however early it came.
         minimum_days: Days that it must have left; None: any that hasn't expired.
     """
 
@@ -46,7 +46,7 @@ class ComingLot:
     facts: LotFacts
     units: int
     came_on: date
-    today: date
+    booked_on: date
     minimum_days: int | None
 
     @property
@@ -62,7 +62,7 @@ class ComingLot:
     @property
     def has_expired(self) -> bool:
         """Whether it has expired."""
-        return self.facts.expires_on is not None and self.facts.expires_on < self.today
+        return self.facts.expires_on is not None and self.facts.expires_on < self.booked_on
 
     @property
     def is_short_dated(self) -> bool:
