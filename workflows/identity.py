@@ -5,7 +5,7 @@ refused where the workers require identities. Of an update nothing is kept then;
 so, because a replay must not depend on the worker's settings.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -26,6 +26,7 @@ from stockkeeper.contracts.identity import (
 )
 from stockkeeper.contracts.messages import Message
 from stockkeeper.contracts.operation import operation_id
+from stockkeeper.contracts.permission import places
 from stockkeeper.contracts.processes import PROCESSES
 from stockkeeper.domain.errors import NotPermitted
 from stockkeeper.domain.permission import (
@@ -105,25 +106,6 @@ async def verdict(brought: Brought, what: str, named: str) -> Identified:
     )
     identify = cast("Callable[[Any, IdentifyStep], Identified]", IdentityActivities.identify)
     return await write(identify, step, f"whose {what} it is")
-
-
-def places(source: Any, at: str) -> Iterable[int | None]:
-    """The ids of the warehouses that a start or a state names where its message takes place; None: any."""
-    if not at:
-        return []
-    if at != "lines":
-        return [_field(source, at)]
-    parts = _field(source, "parts")
-    found: list[int | None] = []
-    # The start of an order in several databases has lines in each of its parts.
-    for part in parts if isinstance(parts, list) else [source]:
-        lines = _field(part, "lines")
-        found += [_field(line, "warehouse_id") for line in lines] if isinstance(lines, list) else [None]
-    return found
-
-
-def _field(source: Any, name: str) -> Any:
-    return source.get(name) if isinstance(source, Mapping) else getattr(source, name, None)
 
 
 def _require_role(identity: Identity, what: str, source: Any) -> None:

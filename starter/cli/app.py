@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from starter.cli import (
     codec_server,
+    console,
     count_questions,
     cycle_count,
     doctor,
@@ -107,6 +108,7 @@ app.command("views")(views.views)
 app.command("scan")(scan.scan)
 app.command("promise")(order_promising.promise)
 app.command("codec-server")(codec_server.codec_server)
+app.command("console")(console.console)
 app.command("reorder")(replenishment.reorder)
 event_bridge.register(event.app)
 event_subscriber.register(event.app)

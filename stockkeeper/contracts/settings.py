@@ -88,6 +88,7 @@ OTHER_SETTINGS = frozenset(
         "CATALOGUE_URL",
         "CODEC_TOKEN",
         "CODEC_TOKEN_FILE",
+        "CONSOLE_URL",
         "CURRENCY",
         "DATE_FORMAT",
         "ENCRYPTION_KEYS",

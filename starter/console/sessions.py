@@ -1,0 +1,94 @@
+"""Who is signed in: sessions in this process's memory, behind a cookie that is nothing but a random number.
+
+So signing out ends a session for good, a token of the identity provider never leaves the process, and after a restart
+people sign in again, which with an identity provider is a redirect.
+"""
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from stockkeeper.contracts.permission import Identity
+
+SIGNED_IN_FOR = timedelta(hours=12)
+"""A shift, and its breaks."""
+MOST_SESSIONS = 10_000
+"""Above that the oldest ends: memory isn't filled by those who sign in over and over."""
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """A person who is signed in.
+
+    Attributes:
+        identity: The name that is recorded, the roles, the warehouses and the limit.
+        token: The token of the identity provider that is handed on to the workers; None: there is none.
+    """
+
+    identity: Identity
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass
+class Session:
+    """One browser of a person.
+
+    Attributes:
+        key: The cookie.
+        visitor: Who is signed in.
+        csrf: What every form and script sends along.
+        until: When it ends, by `time.monotonic`.
+        message: What is to be said on the next page; None: nothing.
+    """
+
+    key: str = field(repr=False)
+    visitor: Visitor
+    csrf: str = field(repr=False)
+    until: float
+    message: str | None = None
+
+
+class Sessions:
+    """All sessions of this process.
+
+    Args:
+        clock: Seconds that only grow.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._sessions: dict[str, Session] = {}
+
+    def begin(self, visitor: Visitor, *, lasts: timedelta = SIGNED_IN_FOR) -> Session:
+        """Sign a person in.
+
+        Args:
+            visitor: Who.
+            lasts: For how long; a token that ends earlier ends it.
+        """
+        self._forget_ended()
+        while len(self._sessions) >= MOST_SESSIONS:
+            del self._sessions[next(iter(self._sessions))]
+        until = self._clock() + min(lasts, SIGNED_IN_FOR).total_seconds()
+        session = Session(secrets.token_urlsafe(32), visitor, secrets.token_urlsafe(24), until)
+        self._sessions[session.key] = session
+        return session
+
+    def of(self, key: str | None) -> Session | None:
+        """The session of a cookie; None: there is none, or it is over."""
+        session = self._sessions.get(key or "")
+        if session is not None and session.until <= self._clock():
+            self.end(session)
+            return None
+        return session
+
+    def end(self, session: Session) -> None:
+        """Sign a browser out."""
+        self._sessions.pop(session.key, None)
+
+    def _forget_ended(self) -> None:
+        now = self._clock()
+        for key in [key for key, session in self._sessions.items() if session.until <= now]:
+            del self._sessions[key]

@@ -1,0 +1,63 @@
+// What every page does: the session's word on requests, one press for one request, and sounds for gloves.
+"use strict";
+
+const console_ = {
+  csrf() {
+    const meta = document.querySelector('meta[name="csrf"]');
+    return meta ? meta.content : "";
+  },
+
+  // POST as JSON; answers {ok, status, body}, or {ok: false, status: 0} where the network is away.
+  async send(path, body) {
+    try {
+      const response = await fetch(path, {
+        method: "POST",
+        headers: {"Content-Type": "application/json", Accept: "application/json", "X-CSRF-Token": this.csrf()},
+        body: JSON.stringify(body),
+      });
+      const text = await response.text();
+      let read = null;
+      try { read = JSON.parse(text); } catch { read = {message: text}; }
+      return {ok: response.ok, status: response.status, body: read};
+    } catch {
+      return {ok: false, status: 0, body: null};
+    }
+  },
+
+  // A short tone: high for right, low and twice for wrong. Scanners are read by ear.
+  sound(isRight) {
+    const Audio = window.AudioContext || window.webkitAudioContext;
+    if (!Audio) return;
+    this.audio = this.audio || new Audio();
+    for (const [at, hertz] of isRight ? [[0, 1320]] : [[0, 220], [0.18, 220]]) {
+      const tone = this.audio.createOscillator();
+      const volume = this.audio.createGain();
+      tone.type = isRight ? "sine" : "square";
+      tone.frequency.value = hertz;
+      volume.gain.value = 0.15;
+      tone.connect(volume).connect(this.audio.destination);
+      tone.start(this.audio.currentTime + at);
+      tone.stop(this.audio.currentTime + at + 0.12);
+    }
+    if (!isRight && navigator.vibrate) navigator.vibrate([80, 60, 80]);
+  },
+};
+window.stockkeeper = console_;
+
+document.addEventListener("htmx:configRequest", (event) => {
+  event.detail.headers["X-CSRF-Token"] = console_.csrf();
+});
+
+// A second press on the button of a form that is on its way does nothing; back in the page it works again.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.dataset.sent) { event.preventDefault(); return; }
+  form.dataset.sent = "yes";
+  setTimeout(() => { for (const each of form.querySelectorAll("button")) each.setAttribute("aria-disabled", "true"); });
+});
+window.addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) {
+    delete form.dataset.sent;
+    for (const each of form.querySelectorAll("button")) each.removeAttribute("aria-disabled");
+  }
+});

@@ -1,0 +1,106 @@
+"""The words of the pages in the visitor's language, with its numbers, days and instants.
+
+English texts are their own keys; other languages are catalogues of gettext under `locales`, read when the console
+begins. Instants are told in the timezone of the warehouse that they are about.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, tzinfo
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+
+from babel import Locale, negotiate_locale
+from babel.dates import format_date, format_datetime
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+
+LOCALES = Path(__file__).parent / "locales"
+ENGLISH = "en"
+LANGUAGES = {"en": "English", "de": "Deutsch"}
+"""What can be chosen, each in its own words."""
+
+
+@cache
+def _catalogue(language: str) -> Mapping[str, tuple[str, ...]]:
+    """The translations of each English text: one, or one for each plural form."""
+    if language == ENGLISH:
+        return {}
+    with (LOCALES / f"{language}.po").open("rb") as file:
+        read = read_po(file, locale=language)
+    found: dict[str, tuple[str, ...]] = {}
+    for message in read:
+        key = message.id if isinstance(message.id, str) else message.id[0]
+        said = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
+        if key and all(said):
+            found[key] = said
+    return found
+
+
+def languages() -> list[str]:
+    """The languages that there are catalogues for, English first."""
+    return list(LANGUAGES)
+
+
+def chosen_language(wanted: str | None, accept_language: str) -> str:
+    """The language for a visitor.
+
+    Args:
+        wanted: What was chosen on a page; None: nothing yet.
+        accept_language: The browser's ``Accept-Language``.
+    """
+    if wanted in LANGUAGES:
+        return str(wanted)
+    preferred: list[tuple[float, str]] = []
+    for part in accept_language.split(",")[:20]:
+        tag, _, weight = part.strip().partition(";q=")
+        try:
+            preferred.append((-float(weight or 1), tag.replace("-", "_")))
+        except ValueError:
+            continue
+    tags = [tag for _, tag in sorted(preferred, key=lambda each: each[0])]
+    return (negotiate_locale(tags, languages()) or ENGLISH)[:2]
+
+
+class Texts:
+    """Words, numbers and times in one language.
+
+    Args:
+        language: One of `LANGUAGES`.
+    """
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self.locale = Locale.parse("en_GB" if language == ENGLISH else language)
+        self._said = _catalogue(language)
+
+    def say(self, text: str, **values: object) -> str:
+        """A text with its values: ``say("{count} units", count=4)``."""
+        said = self._said.get(text, (text,))[0]
+        return said.format(**values) if values else said
+
+    def count(self, one: str, many: str, number: int, **values: object) -> str:
+        """A text for a number of things, which both forms have as ``{number}``."""
+        forms = self._said.get(one, (one, many))
+        form = self.locale.plural_form(number)
+        said = forms[0] if form == "one" else forms[-1]
+        return said.format(number=self.number(number), **values)
+
+    def number(self, value: int | Decimal | None) -> str:
+        """A number; nothing for None."""
+        return "" if value is None else format_decimal(value, locale=self.locale)
+
+    def money(self, value: Decimal | None) -> str:
+        """An amount with two digits, or as many as it has above that; nothing for None."""
+        return "" if value is None else format_decimal(value, format="#,##0.00####", locale=self.locale)
+
+    def day(self, value: date | None) -> str:
+        """A day; nothing for None."""
+        return "" if value is None else format_date(value, "medium", locale=self.locale)
+
+    def instant(self, value: datetime | None, zone: tzinfo = UTC) -> str:
+        """An instant in a timezone, with the zone's name; nothing for None."""
+        if value is None:
+            return ""
+        there = value.astimezone(zone)
+        return f"{format_datetime(there, 'medium', tzinfo=zone, locale=self.locale)} {there.tzname() or ''}".strip()
