@@ -45,11 +45,11 @@ def console(
         stock = await context.connect()
         url = console_url(os.environ, f"http://{host}:{port}")
         settings = ConsoleSettings(url, context.ui_url(), context.namespace())
-        sign_in = LocalSignIn([with_every_role(each) for each in person or [getpass.getuser()]])
+        sign_in = LocalSignIn()
         async with listening(Console(stock, settings, sign_in).app(), host, port):
             out.print(f"console on {url}; to sign in, open your link:", soft_wrap=True)
-            for name, link in sign_in.links(url):
-                out.print(f"  {name}: {link}", soft_wrap=True, markup=False)
+            for name in person or [getpass.getuser()]:
+                out.print(f"  {name}: {url}{sign_in.invite(with_every_role(name))}", soft_wrap=True, markup=False)
             out.print("Ctrl-C stops it.")
             await stop.wait()
             err.print("stopping …")

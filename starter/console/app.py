@@ -1,7 +1,9 @@
 """The console as an ASGI application: its routes, put together, with what is done around each of them."""
 
 import logging
+import pkgutil
 from collections.abc import Awaitable, Callable, Sequence
+from importlib import import_module
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -15,7 +17,7 @@ from starlette.routing import Route as Address
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from starter.console.pages import inbox, purchase_order
+from starter.console import pages
 from starter.console.rendering import STATIC, Pages
 from starter.console.routes import Route
 from starter.console.security import MOST_BYTES, Attempts, SecurityHeaders, has_csrf, why_not_ours
@@ -34,8 +36,12 @@ from stockkeeper.contracts.errors import (
     Unreachable,
 )
 
-ROUTES: tuple[Route, ...] = (*inbox.routes.all, *purchase_order.routes.all)
-"""All addresses that need a person."""
+ROUTES: tuple[Route, ...] = tuple(
+    route
+    for module in sorted(each.name for each in pkgutil.iter_modules(pages.__path__))
+    for route in import_module(f"{pages.__name__}.{module}").routes.all
+)
+"""All addresses that need a person: the ``routes`` of every module among the pages."""
 
 LANGUAGE_COOKIE = "stockkeeper-language"
 _A_YEAR = 365 * 24 * 3600

@@ -62,7 +62,7 @@ class Pages:
         roles = visit.identity.roles
         return self._environment.get_template(template).render(
             _=texts.say,
-            n_=texts.count,
+            n_=texts.counted,
             number=texts.number,
             money=texts.money,
             day=texts.day,

@@ -2,7 +2,6 @@
 
 import hmac
 import secrets
-from collections.abc import Sequence
 from typing import Protocol
 
 from starlette.requests import Request
@@ -26,16 +25,21 @@ class SignIn(Protocol):
 class LocalSignIn:
     """Links that are printed where the console was started, one for each person, for trying it out.
 
-    Args:
-        people: Who may sign in. A link is good as long as this process runs.
+    A link is good as long as this process runs.
     """
 
-    def __init__(self, people: Sequence[Identity]) -> None:
-        self._people = {secrets.token_urlsafe(24): person for person in people}
+    def __init__(self) -> None:
+        self._people: dict[str, Identity] = {}
 
-    def links(self, url: str) -> list[tuple[str, str]]:
-        """Each person's name and link."""
-        return [(person.person, f"{url}/sign-in?key={key}") for key, person in self._people.items()]
+    def invite(self, person: Identity) -> str:
+        """Let a person in.
+
+        Returns:
+            The path of the link.
+        """
+        key = secrets.token_urlsafe(24)
+        self._people[key] = person
+        return f"/sign-in?key={key}"
 
     def visitor_of(self, request: Request) -> Visitor | None:
         """Nobody: it takes a link."""

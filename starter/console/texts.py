@@ -1,7 +1,8 @@
 """The words of the pages in the visitor's language, with its numbers, days and instants.
 
-English texts are their own keys; other languages are catalogues of gettext under `locales`, read when the console
-begins. Instants are told in the timezone of the warehouse that they are about.
+English texts are their own keys, and codes such as ``DRAFT`` have an English catalogue as well. Catalogues are those of
+gettext, one for each page, in `locales`; they are read as they are written. Instants are told in the timezone of the
+warehouse that they are about.
 """
 
 from collections.abc import Mapping
@@ -23,17 +24,16 @@ LANGUAGES = {"en": "English", "de": "Deutsch"}
 
 @cache
 def _catalogue(language: str) -> Mapping[str, tuple[str, ...]]:
-    """The translations of each English text: one, or one for each plural form."""
-    if language == ENGLISH:
-        return {}
-    with (LOCALES / f"{language}.po").open("rb") as file:
-        read = read_po(file, locale=language)
+    """The translations of each text: one, or one for each plural form."""
     found: dict[str, tuple[str, ...]] = {}
-    for message in read:
-        key = message.id if isinstance(message.id, str) else message.id[0]
-        said = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
-        if key and all(said):
-            found[key] = said
+    for path in sorted((LOCALES / language).glob("*.po")):
+        with path.open("rb") as file:
+            read = read_po(file, locale=language)
+        for message in read:
+            key = message.id if isinstance(message.id, str) else message.id[0]
+            said = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
+            if key and said and all(said):
+                found[key] = said
     return found
 
 
@@ -79,7 +79,7 @@ class Texts:
         said = self._said.get(text, (text,))[0]
         return said.format(**values) if values else said
 
-    def count(self, one: str, many: str, number: int, **values: object) -> str:
+    def counted(self, one: str, many: str, number: int, **values: object) -> str:
         """A text for a number of things, which both forms have as ``{number}``."""
         forms = self._said.get(one, (one, many))
         form = self.locale.plural_form(number)

@@ -57,7 +57,7 @@ async def approve(visit: Visit, number: str, version: str | None) -> str:
     state = await order.approve(approver=visit.person, version=int(version) if version else None)
     if state.status is PurchaseOrderStatus.DRAFT:
         missing = state.required_approvals - len(state.approvals)
-        return visit.texts.count(
+        return visit.texts.counted(
             "{name} is approved by you; {number} more approval is needed.",
             "{name} is approved by you; {number} more approvals are needed.",
             missing,

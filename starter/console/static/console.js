@@ -61,3 +61,17 @@ window.addEventListener("pageshow", () => {
     for (const each of form.querySelectorAll("button")) each.removeAttribute("aria-disabled");
   }
 });
+
+// The menu of a narrow screen.
+const opens = document.querySelector(".menu-button");
+if (opens) {
+  const menu = document.getElementById("menu");
+  const show = (isOpen) => {
+    menu.classList.toggle("open", isOpen);
+    opens.setAttribute("aria-expanded", String(isOpen));
+  };
+  opens.addEventListener("click", () => show(!menu.classList.contains("open")));
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && menu.classList.contains("open")) { show(false); opens.focus(); }
+  });
+}

@@ -1,0 +1,65 @@
+"""Every text that a page says is there in German; and numbers, days and instants as people write them there."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from starter.console import texts
+from starter.console.texts import LANGUAGES, Texts, chosen_language
+
+CONSOLE = Path(texts.__file__).parent
+_SAID = re.compile(r"""(?:\b_|\bsay|\bn_|\bcounted)\(\s*(?:'((?:[^'\\]|\\.)+)'|"((?:[^"\\]|\\.)+)")""")
+
+
+def _texts() -> Iterator[tuple[str, str]]:
+    for path in sorted([*CONSOLE.glob("pages/*.py"), *CONSOLE.glob("[!t]*.py"), *CONSOLE.glob("templates/**/*.html")]):
+        for one, other in _SAID.findall(path.read_text()):
+            yield path.name, (one or other).replace("\\'", "'").replace('\\"', '"')
+
+
+def test_every_text_is_there_in_german() -> None:
+    found = set(_texts())
+    assert len(found) > 20
+    known = texts._catalogue("de")
+    assert sorted({(name, said) for name, said in found if said not in known}) == []
+
+
+def test_translations_have_the_values_of_their_text() -> None:
+    for language in LANGUAGES:
+        for text, said in texts._catalogue(language).items():
+            names = set(re.findall(r"\{(\w+)\}", text))
+            for form in said:
+                assert set(re.findall(r"\{(\w+)\}", form)) <= names, text
+
+
+@pytest.mark.parametrize(
+    ("chosen", "accepted", "language"),
+    [
+        (None, "de-AT,de;q=0.9,en;q=0.8", "de"),
+        (None, "fr,en-US;q=0.9", "en"),
+        (None, "en;q=0.5,de;q=0.9", "de"),
+        (None, "", "en"),
+        (None, "de;q=x", "en"),
+        ("de", "en", "de"),
+        ("xx", "en", "en"),
+    ],
+)
+def test_the_language_is_the_chosen_one_or_else_the_browsers(chosen: str | None, accepted: str, language: str) -> None:
+    assert chosen_language(chosen, accepted) == language
+
+
+def test_numbers_and_times_are_written_as_in_that_language() -> None:
+    english, german = Texts("en"), Texts("de")
+    assert (english.number(1234567), german.number(1234567)) == ("1,234,567", "1.234.567")
+    assert (english.money(Decimal("1234.5")), german.money(Decimal("1234.5"))) == ("1,234.50", "1.234,50")
+    assert (english.day(date(2026, 12, 1)), german.day(date(2026, 12, 1))) == ("1 Dec 2026", "01.12.2026")
+    at, berlin = datetime(2026, 12, 1, 14, 5, tzinfo=UTC), ZoneInfo("Europe/Berlin")
+    assert english.instant(at, berlin) == "1 Dec 2026, 15:05:00 CET"
+    assert german.instant(at, berlin) == "01.12.2026, 15:05:00 CET"
+    assert english.counted("{number} unit", "{number} units", 1) == "1 unit"
+    assert english.counted("{number} unit", "{number} units", 1200) == "1,200 units"
