@@ -22,7 +22,7 @@ MENU: tuple[tuple[str, str, tuple[Role, ...]], ...] = (
     ("/dispatch", "Dispatch", (Role.RECEIVE,)),
     ("/pick", "Pick", (Role.SELL,)),
     ("/count", "Count", (Role.COUNT,)),
-    ("/inspect", "Inspect", (Role.RECEIVE, Role.COUNT, Role.APPROVE)),
+    ("/inspect", "Inspections", (Role.RECEIVE, Role.COUNT, Role.APPROVE)),
     ("/stock", "Stock", tuple(Role)),
     ("/replenishment", "Replenishment", tuple(Role)),
     ("/transit", "In transit", tuple(Role)),
