@@ -324,9 +324,11 @@ class Document(Process[S], Generic[S, D, St]):
 
     def begin_inspections(self, opened: Sequence[OpenedInspection], task_queue: str | None = None) -> None:
         """Start the runs of inspections that a step has opened, in the database of this task queue or the run's own."""
-        # A worker of the version before has answered such a step without starting any.
-        if workflow.patched(INSPECTED):
-            self.in_background(start_inspections(opened, self.note, task_queue))
+        # A worker of the version before has kept such an answer without starting any, while a newer one wrote it: one
+        # question for each, or what was said of the first would hold for all that follow in this run.
+        new = [each for each in opened if workflow.patched(f"{INSPECTED} {each.inspection_number}")]
+        if new:
+            self.in_background(start_inspections(new, self.note, task_queue))
 
     def publish(self) -> None:
         """Bring details, search attributes and memo up to date."""
