@@ -110,12 +110,12 @@ class Fonts:
     def _candidates(self) -> Iterator[Path]:
         yield from self._named
         yield BUNDLED
-        yield from _installed()
+        yield from fonts_of_this_machine()
 
 
 @cache
-def _installed() -> tuple[Path, ...]:
-    """Those of the fonts named above that are on this machine, in their order."""
+def fonts_of_this_machine() -> tuple[Path, ...]:
+    """Those of the fonts named above that are here, in their order."""
     here: dict[str, Path] = {}
     for folder in _FOLDERS:
         # A folder that may not be listed has no fonts for us.
