@@ -4,15 +4,19 @@ from sqlalchemy import Connection
 from temporalio import activity
 
 from activities.stock import StockQuestions
-from activities.writes import OnDatabase, database_errors, effect_once
+from activities.writes import OnDatabase, database_errors, effect_once, page_of
 from database.former_skus import barcodes_of, names_of, rename
 from database.operations import Operation
+from database.product_search import search
 from stockkeeper.contracts.product import (
     FormerSku,
     ProductActivities,
     ProductBarcode,
+    ProductFound,
     ProductNames,
+    ProductsFound,
     RenameProductStep,
+    SearchProducts,
     ShowProduct,
 )
 from stockkeeper.contracts.stock import FindItems
@@ -49,6 +53,14 @@ class ProductNaming(OnDatabase, ProductActivities):
         product_id = self._id(question.product)
         with database_errors(), self._database.snapshot() as connection:
             return _names(connection, product_id)
+
+    @activity.defn(name="search_products", no_thread_cancel_exception=True)
+    def search_products(self, question: SearchProducts) -> ProductsFound:
+        """Products by words that begin words of their SKU or name, or by a whole SKU, former SKU or barcode."""
+        with database_errors(), self._database.snapshot() as connection:
+            rows = search(connection, question.text, question.limit + 1)
+        found, more = page_of(ProductFound, rows, question.limit)
+        return ProductsFound(products=found, more=more)
 
     def _id(self, product: str) -> int:
         return StockQuestions(self._database).find_items(FindItems(products=[product])).products[product]

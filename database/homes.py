@@ -56,7 +56,8 @@ moved_runs = Table(
 _ELSEWHERE = text("SELECT warehouse_id, task_queue FROM warehouses_elsewhere(cast(:wanted AS bigint[]))")
 
 _HOMES = text("""
-    SELECT warehouse_id, name AS warehouse, task_queue FROM warehouse_places
+    SELECT warehouse_id, warehouses.name AS warehouse, task_queue, timezone
+    FROM warehouse_places JOIN warehouses USING (warehouse_id)
     WHERE warehouse_id > :after
     ORDER BY warehouse_id
     LIMIT :most

@@ -852,6 +852,7 @@ CREATE TABLE products (
     CONSTRAINT products_weight_kg_check CHECK (weight_kg >= 0::numeric)
 );
 CREATE INDEX products_sku_in_any_case ON products USING btree (lower(sku));
+CREATE INDEX products_words ON products USING gin (to_tsvector('simple'::regconfig, translate((sku || ' '::text) || name, '-_/.:<>&@+'::text, '          '::text)));
 CREATE CONSTRAINT TRIGGER products_are_no_former_skus AFTER INSERT OR UPDATE OF sku ON products DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION require_a_sku_to_have_one_meaning();
 CREATE TRIGGER products_are_of_the_catalogue BEFORE INSERT OR DELETE OR UPDATE ON products

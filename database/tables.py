@@ -48,6 +48,14 @@ def _catalogue(name: str, key: str, called: str, *columns: SchemaItem) -> Table:
     return Table(name, METADATA, identity(key, given=True), needed(called, Text), *columns, unique, in_any_case)
 
 
+NO_LETTERS = "-_/.:<>&@+"
+"""Signs between the words of a SKU or a name. PostgreSQL would take some for a part of a number or an address."""
+WORDS_OF_A_PRODUCT = (
+    f"to_tsvector('simple'::regconfig, translate(((sku || ' '::text) || name), '{NO_LETTERS}'::text, "
+    f"'{' ' * len(NO_LETTERS)}'::text))"
+)
+"""The words by which a product is searched for (`database.product_search`)."""
+
 products = _catalogue(
     "products",
     "product_id",
@@ -64,6 +72,7 @@ products = _catalogue(
     Column("minimum_days_left", Integer),
     Column("minimum_days_at_receipt", Integer),
     needed("base_unit", Text, server_default=text("'EACH'")),
+    Index("products_words", text(WORDS_OF_A_PRODUCT), postgresql_using="gin"),
 )
 
 former_skus = Table(

@@ -1,4 +1,4 @@
-"""`stockkeeper product`: another SKU for a product, and those that it had."""
+"""`stockkeeper product`: products by parts of their names, another SKU for one, and those that it had."""
 
 from typing import Annotated
 
@@ -7,11 +7,11 @@ from rich.markup import escape
 
 from starter.cli import options, printing
 from starter.cli.context import connect, run
-from starter.cli.output import out, print_json
+from starter.cli.output import err, out, print_json
 from starter.cli.products import product_named
 from starter.cli.times import to_the_second
 from stockkeeper.contracts.barcode import ForgottenBarcode
-from stockkeeper.contracts.product import ProductNames
+from stockkeeper.contracts.product import PRODUCTS_FOUND_AT_ONCE, ProductNames, ProductsFound
 from stockkeeper.contracts.stock import FoundItems
 
 app = typer.Typer(no_args_is_help=True, help="Products and their SKUs.")
@@ -58,6 +58,32 @@ def _show_units(product_id: int, found: FoundItems, suppliers: FoundItems) -> No
         if not pack.is_by_barcode:
             of = f", of {printing.supplier(suppliers, pack.supplier_id)}" if pack.supplier_id else ""
             out.print(f"a {escape(pack.name)} has {pack.quantity:,}{of}")
+
+
+@app.command("search")
+def search(
+    words: Annotated[
+        list[str], typer.Argument(metavar="TEXT", help="Words that begin words of the SKU or the name; or a barcode.")
+    ],
+    *,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=PRODUCTS_FOUND_AT_ONCE, help="How many at most.")] = 25,
+    as_json: options.AsJson = False,
+) -> None:
+    """Find products by parts of their SKU or name, in any order and in any case."""
+
+    async def work() -> ProductsFound:
+        return await (await connect()).search_products(" ".join(words), limit=limit)
+
+    found = run(work())
+    printing.print_rows(
+        found.products,
+        ["sku", "product", ""],
+        lambda each: [escape(each.sku), escape(each.name), "" if each.is_active else "not for new orders"],
+        none="no product has these words in its SKU or name",
+        as_json=as_json,
+    )
+    if found.more and not as_json:
+        err.print(f"the first {limit}; --limit shows more, and so do more words")
 
 
 @app.command("forget-barcode")

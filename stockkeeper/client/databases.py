@@ -44,6 +44,7 @@ from stockkeeper.contracts.question import (
     LIST_DOCUMENTS,
     READ_SCAN,
     RENAME_PRODUCT,
+    SEARCH_PRODUCTS,
     SHOW_DOCUMENT,
     SHOW_FINDINGS,
     SHOW_HOMES,
@@ -75,7 +76,11 @@ _NEXT_AFTER = 0.5
 """Seconds after which what every database knows is asked of the next one as well. A healthy one needs hundredths."""
 
 _OF_THE_CATALOGUE = frozenset(
-    each.name for each in (FIND_ITEMS, FIND_TERMS, SHOW_PRODUCT, EXPORT_SUPPLY, SHOW_HOMES, READ_SCAN, EXPORT_BARCODES)
+    each.name
+    for each in (
+        *(FIND_ITEMS, FIND_TERMS, SHOW_PRODUCT, SEARCH_PRODUCTS),
+        *(EXPORT_SUPPLY, SHOW_HOMES, READ_SCAN, EXPORT_BARCODES),
+    )
 )
 """Questions that every database answers alike."""
 _CHANGES_OF_THE_CATALOGUE = frozenset({RENAME_PRODUCT.name, FORGET_BARCODE.name})

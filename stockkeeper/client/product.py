@@ -1,11 +1,13 @@
-"""A product's names: another SKU, and those that it had."""
+"""A product's names: another SKU, those that it had, and the search by parts of them; and the warehouses' names."""
 
+from stockkeeper.client.calls import checked
 from stockkeeper.client.document import Part
 from stockkeeper.client.lines import Named
 from stockkeeper.client.names import change, with_names
-from stockkeeper.client.questions import ask
-from stockkeeper.contracts.product import ProductNames, ShowProduct
-from stockkeeper.contracts.question import RENAME_PRODUCT, SHOW_PRODUCT
+from stockkeeper.client.questions import ask, pages
+from stockkeeper.contracts.homes import HomeShown, ShowHomes
+from stockkeeper.contracts.product import ProductNames, ProductsFound, SearchProducts, ShowProduct
+from stockkeeper.contracts.question import RENAME_PRODUCT, SEARCH_PRODUCTS, SHOW_HOMES, SHOW_PRODUCT
 
 
 class Products(Part):
@@ -36,3 +38,25 @@ class Products(Part):
             Unreachable: No worker answers.
         """
         return await ask(self.connection, SHOW_PRODUCT, await with_names(self.connection, ShowProduct, product=product))
+
+    async def search_products(self, text: str, *, limit: int = 25) -> ProductsFound:
+        """Products of which each word of a text begins a word of the SKU or the name, in any case.
+
+        Args:
+            text: The words; or a whole SKU, former SKU or barcode.
+            limit: Products at most; ``more`` says whether there are others.
+
+        Raises:
+            InvalidRequest: The text is empty or too long.
+            Unreachable: No worker answers.
+        """
+        return await ask(self.connection, SEARCH_PRODUCTS, checked(SearchProducts, text=text, limit=limit))
+
+    async def warehouses(self) -> list[HomeShown]:
+        """All warehouses in the order of their names, each with its timezone and the database that keeps it.
+
+        Raises:
+            Unreachable: No worker answers.
+        """
+        found = [each async for each in pages(self.connection, SHOW_HOMES, ShowHomes())]
+        return sorted(found, key=lambda each: (each.warehouse.lower(), each.warehouse_id))

@@ -32,6 +32,7 @@ class HomeShown(BaseModel):
     warehouse_id: int
     warehouse: str
     task_queue: str | None = Field(description="The task queue of its workers. Null: there is one database.")
+    timezone: str = Field(default="UTC", description="Its timezone, by IANA's name.")
 
 
 class HomesPage(Page):

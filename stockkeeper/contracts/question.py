@@ -195,6 +195,7 @@ SET_PLANNING = Question(
 SET_BUFFER = Question(buffer.BufferActivities.set_buffer, buffer.SetBufferStep, stock.StockLevel)
 RENAME_PRODUCT = Question(product.ProductActivities.rename_product, product.RenameProductStep, product.ProductNames)
 SHOW_PRODUCT = Question(product.ProductActivities.show_product, product.ShowProduct, product.ProductNames)
+SEARCH_PRODUCTS = Question(product.ProductActivities.search_products, product.SearchProducts, product.ProductsFound)
 READ_SCAN = Question(barcode.BarcodeActivities.read_scan, barcode.ReadScan, barcode.ScanAnswer)
 EXPORT_BARCODES = Question(barcode.BarcodeActivities.export_barcodes, barcode.ExportBarcodes, barcode.BarcodesPage)
 FORGET_BARCODE = Question(barcode.BarcodeActivities.forget_barcode, barcode.ForgetBarcodeStep, barcode.ForgottenBarcode)
@@ -266,7 +267,16 @@ _ALL: tuple[Question[Any, Any], ...] = (
     *(LIST_DOCUMENTS, SHOW_DOCUMENT, FIND_OPERATION, PREVIEW_IMPORT, READ_EVENTS_AFTER, SHOW_WEBHOOK_SECRET),
     *(FIND_ITEMS, FIND_TERMS, SHOW_LEVELS, SHOW_IN_TRANSIT, SHOW_WAITING, PROMISE),
     *(SHOW_LOTS, SHOW_EXPIRING_LOTS, SHOW_LOT_HOLDS, SHOW_LOTS_AT, TRACE_LOT),
-    *(SHOW_HOMES, SHOW_PRODUCT, RENAME_PRODUCT, SET_BUFFER, READ_SCAN, EXPORT_BARCODES, FORGET_BARCODE),
+    *(
+        SHOW_HOMES,
+        SHOW_PRODUCT,
+        SEARCH_PRODUCTS,
+        RENAME_PRODUCT,
+        SET_BUFFER,
+        READ_SCAN,
+        EXPORT_BARCODES,
+        FORGET_BARCODE,
+    ),
     *(SHOW_STOCK_AT, SHOW_HISTORY, SHOW_COURSE, EXPORT_MOVEMENTS, EXPORT_SUPPLY),
     *(EXPLAIN_PLAN, SHOW_PLAN_ACCURACY),
     *(SHOW_PLANS, SET_PLANNING, SHOW_VARIANCES, SHOW_ACCURACY, SHOW_FINDINGS, DECIDE_FINDING),

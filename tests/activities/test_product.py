@@ -1,15 +1,19 @@
 """A product under another SKU: the one that it had still leads to it, and to nothing else."""
 
+import uuid
+
 import psycopg
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, insert, text
 from sqlalchemy.exc import IntegrityError
 from temporalio.exceptions import ApplicationError
 
 from activities.product import ProductNaming
 from activities.stock import StockQuestions
+from database import tables
+from database.product_search import _SEARCH
 from database.sessions import Database
-from stockkeeper.contracts.product import ProductNames, RenameProductStep, ShowProduct
+from stockkeeper.contracts.product import ProductNames, RenameProductStep, SearchProducts, ShowProduct
 from stockkeeper.contracts.stock import FindItems
 from tests.activities.test_import_file import Loading
 from tests.support.books import level, nothing_is_stored
@@ -42,6 +46,9 @@ class Naming:
     def former(self, product: str) -> tuple[str, list[str]]:
         names = self._steps.show_product(ShowProduct(product=product))
         return names.sku, [each.sku for each in names.former_skus]
+
+    def search(self, text: str, limit: int = 25) -> list[str]:
+        return [each.sku for each in self._steps.search_products(SearchProducts(text=text, limit=limit)).products]
 
     def found(self, *names: str, exact: bool = True) -> list[int]:
         found = self._questions.find_items(FindItems(products=list(names), exact=exact)).products
@@ -162,3 +169,72 @@ def test_movements_and_levels_show_the_sku_of_today(naming: Naming, shop: Shop, 
     with engine.connect() as connection:
         query = text("SELECT sku FROM stock_movements JOIN products USING (product_id) WHERE product_id = :p")
         assert connection.execute(query, {"p": item.product_id}).scalars().all() == [new]
+
+
+@pytest.fixture
+def screws(database: Database) -> str:
+    """A word that only these screws have in their names."""
+    word = new_reference("Quill").replace("-", "")
+    made = [
+        (f"{word}-M8x20", "Hex bolt, zinc", True),
+        (f"{word}-M8", "Hex bolt", True),
+        (f"A-{word}", "Flat_washer 8.4mm (pack/50)", True),
+        (f"B-{word.upper()}", "Öse <gross>", False),
+    ]
+    with database.engine.begin() as connection:
+        rows = [{"sku": sku, "name": name, "is_active": is_active} for sku, name, is_active in made]
+        connection.execute(insert(tables.products), rows)
+    return word
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("{word}", ["{word}-M8", "{word}-M8x20", "A-{word}", "B-{upper}"]),
+        ("{word}-m8", ["{word}-M8", "{word}-M8x20"]),
+        ("BOLT {word} hex", ["{word}-M8", "{word}-M8x20"]),
+        ("{word} m8x", ["{word}-M8x20"]),
+        ("  wash {word}", ["A-{word}"]),
+        ("{word} 8.4mm", ["A-{word}"]),
+        ("{word} pack 50", ["A-{word}"]),
+        ("{word} gros", ["B-{upper}"]),
+        ("{word} Ös", ["B-{upper}"]),
+        ("{word} olt", []),
+        ("{word} ' & | ! :* \\ '' %", ["A-{word}", "B-{upper}", "{word}-M8", "{word}-M8x20"]),
+        ("'", []),
+    ],
+)
+def test_products_are_found_by_the_beginnings_of_words(
+    screws: str, naming: Naming, typed: str, found: list[str]
+) -> None:
+    spelled = {"word": screws, "upper": screws.upper()}
+    assert naming.search(typed.format(**spelled)) == [each.format(**spelled) for each in found]
+
+
+def test_a_search_says_that_there_is_more(screws: str, database: Database) -> None:
+    steps = ProductNaming(database)
+    first = steps.search_products(SearchProducts(text=screws, limit=3))
+    assert ([each.is_active for each in first.products], first.more) == ([True, True, True], True)
+    all_of_them = steps.search_products(SearchProducts(text=screws, limit=4))
+    assert ([each.is_active for each in all_of_them.products], all_of_them.more) == ([True, True, True, False], False)
+
+
+def test_a_search_finds_a_former_sku_and_a_barcode(
+    tea: tuple[int, str, str], naming: Naming, database: Database
+) -> None:
+    product, old, new = tea
+    code = f"{uuid.uuid4().int % 10**12:012d}"
+    code += str(-sum(int(digit) * (1, 3)[place % 2] for place, digit in enumerate(code)) % 10)
+    with database.engine.begin() as connection:
+        row = {"barcode": code.zfill(14), "product_id": product, "unit": "each", "quantity": 1}
+        connection.execute(insert(tables.product_barcodes), row)
+    assert naming.search(old.lower()) == naming.search(code) == naming.search(code.zfill(14)) == [new]
+
+
+def test_a_search_goes_by_an_index(screws: str, database: Database) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+        asked = {"words": f"'{screws}':*", "typed": screws, "barcode": screws, "ranked": 10, "most": 10}
+        plan = "\n".join(connection.execute(text(f"EXPLAIN {_SEARCH.text}"), asked).scalars())
+    assert "products_words" in plan
+    assert "Seq Scan" not in plan

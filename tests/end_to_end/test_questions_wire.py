@@ -50,6 +50,8 @@ FIELDS: list[tuple[str, Json, str]] = [
     ("show_findings", {"status": "open"}, "status: Input should be 'OPEN', 'GONE', 'REPAIRED' or 'ACCEPTED'"),
     ("show_accuracy", {"since": "2026-02-30"}, "since: there is no such day"),
     ("show_product", {}, "product: Field required"),
+    ("search_products", {"text": ""}, "text: String should have at least 1 character"),
+    ("search_products", {"text": "tea", "limit": 201}, "limit: Input should be less than or equal to 200"),
     ("promise", {"lines": [{"quantity": 1}]}, "lines.0: give product or product_id"),
     (
         "promise",
