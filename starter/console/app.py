@@ -2,30 +2,31 @@
 
 import logging
 import pkgutil
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from importlib import import_module
 from urllib.parse import quote
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount
 from starlette.routing import Route as Address
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
 
 from starter.console import pages
+from starter.console.entrance import Entrance, texts_of, with_cookie
 from starter.console.rendering import STATIC, Pages
 from starter.console.routes import Route
-from starter.console.security import MOST_BYTES, Attempts, SecurityHeaders, has_csrf, why_not_ours
+from starter.console.security import HEALTH, KnownHost, LimitedBodies, SecurityHeaders, has_csrf, why_not_ours
 from starter.console.sessions import Session, Sessions
 from starter.console.settings import ConsoleSettings
 from starter.console.sign_in import SignIn
-from starter.console.texts import LANGUAGES, Texts, chosen_language
-from starter.console.visit import Visit, token_of_visit
+from starter.console.visit import Visit, session_of_visit
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import (
     DomainError,
@@ -43,7 +44,8 @@ ROUTES: tuple[Route, ...] = tuple(
 )
 """All addresses that need a person: the ``routes`` of every module among the pages."""
 
-LANGUAGE_COOKIE = "stockkeeper-language"
+RENEWED_BEFORE_SECONDS = 30.0
+"""So long before its end a token is renewed."""
 _A_YEAR = 365 * 24 * 3600
 _STATUSES: tuple[tuple[type[StockkeeperError], int], ...] = (
     (NotPermitted, 403),
@@ -75,33 +77,27 @@ class Console:
         self.sessions = Sessions()
         self.routes = routes
         self._pages = Pages()
-        self._attempts = Attempts()
+        self._entrance = Entrance(lambda: self.settings, self.sessions, sign_in, self._pages)
 
-    def app(self) -> Starlette:
+    def app(self) -> ASGIApp:
         """The ASGI application."""
-        return Starlette(
+        within = Starlette(
             routes=[
                 Address("/", _to_the_inbox),
-                Address("/healthz", _healthy),
-                Address("/sign-in", self._sign_in),
-                Address("/sign-out", self._sign_out, methods=["POST"]),
-                Address("/language", self._choose_language, methods=["POST"]),
+                Address(HEALTH, _healthy),
                 Mount("/static", _Static(directory=STATIC)),
+                *self._entrance.addresses,
                 *(Address(route.path, self._answering(route), methods=[route.method]) for route in self.routes),
             ],
             middleware=[
-                Middleware(SecurityHeaders, settings=self.settings),
-                Middleware(
-                    TrustedHostMiddleware, allowed_hosts=[self.settings.host.rpartition(":")[0] or "*", "127.0.0.1"]
-                ),
+                Middleware(KnownHost, settings=self.settings),
+                Middleware(LimitedBodies),
                 Middleware(GZipMiddleware, minimum_size=1_000),
             ],
+            exception_handlers={HTTPException: self._refuse, Exception: _broken},
         )
-
-    def texts_of(self, request: Request) -> Texts:
-        """The words for whoever asks."""
-        chosen = request.cookies.get(LANGUAGE_COOKIE)
-        return Texts(chosen_language(chosen, request.headers.get("accept-language", "")))
+        # Around all else: also what Starlette answers where something has gone wrong has these headers.
+        return SecurityHeaders(within, self.settings)
 
     def _answering(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
@@ -111,14 +107,12 @@ class Console:
 
     async def _answer(self, route: Route, request: Request) -> Response:
         """One request to an address that needs a person."""
-        session = self._session_of(request)
+        session = await self._session_of(request)
         if session is None:
             return self._lead_to_sign_in(request)
-        texts = self.texts_of(request)
+        texts = texts_of(request)
         visit = Visit(request, session, self.stock, texts, self._pages, self.settings)
         if route.method != "GET":
-            if int(request.headers.get("content-length") or 0) > MOST_BYTES:
-                return PlainTextResponse("too large", status_code=413)
             if why := why_not_ours(request, self.settings):
                 return PlainTextResponse(f"refused: {why}", status_code=403)
             if not await has_csrf(request, session):
@@ -128,29 +122,67 @@ class Console:
         if visit.identity.roles.isdisjoint(route.any_of):
             named = ", ".join(texts.say(role) for role in route.any_of)
             return self._tell(visit, 403, texts.say("This needs the role: {roles}.", roles=named))
-        known = token_of_visit.set(session.visitor.token or "")
+        session_of_visit.set(session)
         try:
             response = await route.answer(visit)
         except StockkeeperError as error:
             return self._tell(visit, _status_of(error), str(error), error)
-        finally:
-            token_of_visit.reset(known)
-        return self._with_cookie(response, session)
+        except HTTPException:
+            raise
+        except Exception:  # noqa: BLE001 - a person is to see a page, whatever is wrong with ours
+            _log.exception("%s failed", route.name)
+            said = texts.say(
+                "Something went wrong here, and it isn't your doing. Look whether it was done, then try again."
+            )
+            return self._tell(visit, 500, said)
+        if isinstance(response, StreamingResponse):
+            response.body_iterator = self._while_signed_in(response.body_iterator, session)
+        return with_cookie(response, session, self.settings)
 
-    def _session_of(self, request: Request) -> Session | None:
+    async def _session_of(self, request: Request) -> Session | None:
         session = self.sessions.of(request.cookies.get(self.settings.cookie))
-        proven = self.sign_in.visitor_of(request)
-        if proven is None:
-            return session
-        if session is not None and session.visitor == proven:
-            return session
-        if session is not None:
+        if self.sign_in.proves_each_request:
+            proven = self.sign_in.visitor_of(request)
+            if proven is None or session is None or session.visitor == proven:
+                return None if proven is None else session or self.sessions.begin(proven)
             self.sessions.end(session)
-        return self.sessions.begin(proven)
+            return self.sessions.begin(proven)
+        if session is not None and session.visitor.is_over(time.time() + RENEWED_BEFORE_SECONDS):
+            async with session.renewing:
+                if session.visitor.is_over(time.time() + RENEWED_BEFORE_SECONDS):
+                    renewed = await self.sign_in.renewed(session.visitor)
+                    if renewed is None and session.visitor.is_over(time.time()):
+                        self.sessions.end(session)
+                        return None
+                    session.visitor = renewed or session.visitor
+        return session
+
+    async def _while_signed_in(
+        self, parts: AsyncIterable[str | bytes | memoryview], session: Session
+    ) -> AsyncIterator[str | bytes | memoryview]:
+        """What is streamed, until the session ends."""
+        async for part in parts:
+            if self.sessions.of(session.key) is not session or session.visitor.is_over(time.time()):
+                return
+            yield part
+
+    async def _refuse(self, request: Request, refused: Exception) -> Response:
+        """What no address of ours answers, or not so."""
+        assert isinstance(refused, HTTPException)  # noqa: S101 - it is registered for these
+        texts = texts_of(request)
+        said = {
+            404: texts.say("There is no such page."),
+            405: texts.say("This address isn't a page."),
+            413: texts.say("That is too much at once."),
+        }.get(refused.status_code, refused.detail)
+        if "application/json" in request.headers.get("accept", ""):
+            return JSONResponse({"error": "Refused", "message": said, "details": {}}, refused.status_code)
+        return self._entrance.say(request, refused.status_code, said, to="/inbox")
 
     def _lead_to_sign_in(self, request: Request) -> Response:
         back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        there = f"/sign-in?back={quote(back, safe='')}" if request.method == "GET" else "/sign-in"
+        door = "/sign-in/start" if self.sign_in.way == "provider" else "/sign-in"
+        there = f"{door}?back={quote(back, safe='')}" if request.method == "GET" else "/sign-in"
         if request.headers.get("hx-request"):
             return Response(status_code=401, headers={"HX-Redirect": there})
         if "application/json" in request.headers.get("accept", "") or request.method != "GET":
@@ -165,58 +197,7 @@ class Console:
             return JSONResponse(said | {"details": details}, status_code=status)
         template = "notice.html" if visit.is_partial else "refused.html"
         response = visit.show(template, status, said=message)
-        return self._with_cookie(response, visit.session)
-
-    def _with_cookie(self, response: Response, session: Session) -> Response:
-        response.set_cookie(
-            self.settings.cookie,
-            session.key,
-            path="/",
-            secure=self.settings.is_secure,
-            httponly=True,
-            samesite="lax",
-        )
-        return response
-
-    async def _sign_in(self, request: Request) -> Response:
-        texts = self.texts_of(request)
-        address = request.client.host if request.client else ""
-        back = _path_of_ours(request.query_params.get("back"))
-        key, refused = request.query_params.get("key"), None
-        if key is not None:
-            if not self._attempts.may_try(address):
-                return PlainTextResponse("too many attempts: wait a minute", status_code=429)
-            visitor = self.sign_in.visitor_of_key(key)
-            if visitor is not None:
-                session = self.sessions.begin(visitor)
-                _log.info("signed in: %s", visitor.identity.person)
-                return self._with_cookie(RedirectResponse(back, status_code=303), session)
-            refused = texts.say("This link isn't good any more: each start of the console prints new ones.")
-        page = self._pages.render_plainly("sign_in.html", _=texts.say, language=texts.language, refused=refused)
-        return Response(page, media_type="text/html", status_code=401 if refused else 200)
-
-    async def _sign_out(self, request: Request) -> Response:
-        session = self._session_of(request)
-        if session is not None and not why_not_ours(request, self.settings) and await has_csrf(request, session):
-            self.sessions.end(session)
-        response = RedirectResponse("/sign-in", status_code=303)
-        response.delete_cookie(self.settings.cookie, path="/", secure=self.settings.is_secure, httponly=True)
-        return response
-
-    async def _choose_language(self, request: Request) -> Response:
-        form = await request.form(max_files=0, max_fields=10)
-        chosen, back = form.get("language"), form.get("back")
-        response = RedirectResponse(_path_of_ours(back if isinstance(back, str) else None), status_code=303)
-        if chosen in LANGUAGES:
-            response.set_cookie(
-                LANGUAGE_COOKIE,
-                str(chosen),
-                max_age=_A_YEAR,
-                secure=self.settings.is_secure,
-                httponly=True,
-                samesite="lax",
-            )
-        return response
+        return with_cookie(response, visit.session, self.settings)
 
 
 class _Static(StaticFiles):
@@ -229,13 +210,6 @@ class _Static(StaticFiles):
         else:
             response.headers["Cache-Control"] = "no-cache"
         return response
-
-
-def _path_of_ours(back: str | None) -> str:
-    """A path on this site to go on with; anything else leads to the inbox."""
-    if back and back.startswith("/") and not back.startswith(("//", "/\\")):
-        return back
-    return "/inbox"
 
 
 def _status_of(error: StockkeeperError) -> int:
@@ -251,3 +225,9 @@ async def _healthy(request: Request) -> Response:
     """The process answers. Whether Temporal and the workers do is told by their own checks."""
     del request
     return JSONResponse({"status": "ok"})
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    """Nothing of the error: Starlette raises it again, so that it is in the log."""
+    del request, error
+    return PlainTextResponse("Something went wrong here, and it isn't your doing.", status_code=500)

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from stockkeeper.contracts.errors import StockkeeperError
 
 
-def _server(app: Starlette, host: str, port: int) -> uvicorn.Server:
+def _server(app: ASGIApp, host: str, port: int) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         host=host,
@@ -19,6 +19,8 @@ def _server(app: Starlette, host: str, port: int) -> uvicorn.Server:
         # An address may have the key of a link in it.
         access_log=False,
         server_header=False,
+        # Whose request it is, the console says itself, by its own settings: `address_of`.
+        proxy_headers=False,
         # A stream of events lasts as long as its page is open.
         timeout_graceful_shutdown=2,
         lifespan="off",
@@ -27,7 +29,7 @@ def _server(app: Starlette, host: str, port: int) -> uvicorn.Server:
 
 
 @asynccontextmanager
-async def listening(app: Starlette, host: str, port: int) -> AsyncIterator[int]:
+async def listening(app: ASGIApp, host: str, port: int) -> AsyncIterator[int]:
     """Answer requests within the block.
 
     Args:

@@ -4,6 +4,7 @@ So signing out ends a session for good, a token of the identity provider never l
 people sign in again, which with an identity provider is a redirect.
 """
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable
@@ -25,10 +26,20 @@ class Visitor:
     Attributes:
         identity: The name that is recorded, the roles, the warehouses and the limit.
         token: The token of the identity provider that is handed on to the workers; None: there is none.
+        until: When the token ends, in seconds since 1970; None: it doesn't.
+        subject: Whom the provider means, however they are called.
+        renews_by: The refresh token that brings the next one; None: there is none.
     """
 
     identity: Identity
     token: str | None = field(default=None, repr=False)
+    until: float | None = None
+    subject: str | None = None
+    renews_by: str | None = field(default=None, repr=False)
+
+    def is_over(self, at: float) -> bool:
+        """Whether the token has ended at this time."""
+        return self.until is not None and self.until <= at
 
 
 @dataclass
@@ -41,6 +52,7 @@ class Session:
         csrf: What every form and script sends along.
         until: When it ends, by `time.monotonic`.
         message: What is to be said on the next page; None: nothing.
+        renewing: Held while its token is renewed.
     """
 
     key: str = field(repr=False)
@@ -48,6 +60,7 @@ class Session:
     csrf: str = field(repr=False)
     until: float
     message: str | None = None
+    renewing: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
 
 class Sessions:

@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from stockkeeper.contracts.errors import StockkeeperError
+
+Network: TypeAlias = IPv4Network | IPv6Network
 
 URL = "STOCKKEEPER_CONSOLE_URL"
 """The variable with the address at which people reach the console."""
@@ -18,11 +22,13 @@ class ConsoleSettings:
         url: The address at which people reach it, without a slash at the end.
         ui_url: The Temporal UI's address, for links to runs; None: no links.
         namespace: The Temporal namespace, for the same.
+        proxies: The networks of the reverse proxies in front of it.
     """
 
     url: str
     ui_url: str | None = None
     namespace: str = "default"
+    proxies: tuple[Network, ...] = ()
 
     @property
     def is_secure(self) -> bool:

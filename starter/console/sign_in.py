@@ -2,27 +2,83 @@
 
 import hmac
 import secrets
-from typing import Protocol
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
 from starter.console.sessions import Visitor
+from stockkeeper.contracts.errors import StockkeeperError
 from stockkeeper.contracts.permission import Identity, Role
 
 
-class SignIn(Protocol):
-    """A way to sign in."""
+class SignInRefused(StockkeeperError):
+    """Whoever wanted to sign in isn't let in; the message says why, in words for them."""
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """A browser on its way to the identity provider.
+
+    Attributes:
+        url: Where it goes.
+        kept: What it keeps until it comes back, for this console only.
+    """
+
+    url: str
+    kept: str = field(repr=False)
+
+
+class SignIn:
+    """A way to sign in. Each overrides what it has.
+
+    Attributes:
+        way: ``link``, ``provider`` or ``proxy``: what the page of sign-in says.
+        proves_each_request: Whether each request says by itself who it is, and a cookie alone is nothing.
+    """
+
+    way = "link"
+    proves_each_request = False
 
     def visitor_of(self, request: Request) -> Visitor | None:
-        """Who it is, by the request alone; None: this way needs a step of its own, or the request proves nobody."""
-        ...
+        """Who it is, by the request alone; None: it proves nobody."""
+        del request
+        return None
 
     def visitor_of_key(self, key: str) -> Visitor | None:
-        """Who it is, by the key of a link; None: nobody, or this way has no links."""
-        ...
+        """Who it is, by the key of a link; None: nobody."""
+        del key
+        return None
+
+    async def leave(self, back: str) -> Leaving:
+        """Begin at the identity provider.
+
+        Args:
+            back: The page to go on with afterwards.
+
+        Raises:
+            SignInRefused: There is no provider, or it doesn't answer.
+        """
+        raise SignInRefused("There is no identity provider here.")
+
+    async def come_back(self, request: Request, kept: str) -> tuple[Visitor, str]:
+        """Who comes back from the identity provider, and the page to go on with.
+
+        Args:
+            request: The browser's request, as the provider has sent it here.
+            kept: What the browser has kept since `leave`.
+
+        Raises:
+            SignInRefused: It isn't somebody who left from here, or the provider's answer proves nobody.
+        """
+        raise SignInRefused("There is no identity provider here.")
+
+    async def renewed(self, visitor: Visitor) -> Visitor | None:
+        """The same person with a new token; None: they have to sign in again."""
+        del visitor
+        return None
 
 
-class LocalSignIn:
+class LocalSignIn(SignIn):
     """Links that are printed where the console was started, one for each person, for trying it out.
 
     A link is good as long as this process runs.
@@ -40,11 +96,6 @@ class LocalSignIn:
         key = secrets.token_urlsafe(24)
         self._people[key] = person
         return f"/sign-in?key={key}"
-
-    def visitor_of(self, request: Request) -> Visitor | None:
-        """Nobody: it takes a link."""
-        del request
-        return None
 
     def visitor_of_key(self, key: str) -> Visitor | None:
         """The person whose link has this key."""

@@ -16,8 +16,15 @@ from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.permission import Identity, Needs, places, require_role
 from stockkeeper.contracts.process import ProcessSpec
 
-token_of_visit: ContextVar[str] = ContextVar("token_of_visit")
-"""The token of the person whose request is being answered, where tokens are handed on to the workers."""
+session_of_visit: ContextVar[Session] = ContextVar("session_of_visit")
+"""The session of the person whose request is answered. Each request is a task of its own, with a value of its own,
+also while its answer is being streamed."""
+
+
+def token_of_visit() -> str:
+    """The present token of that person, where tokens are handed on to the workers; empty: there is none."""
+    session = session_of_visit.get(None)
+    return (session.visitor.token or "") if session else ""
 
 
 class Visit:

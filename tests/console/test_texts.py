@@ -13,7 +13,7 @@ from starter.console import texts
 from starter.console.texts import LANGUAGES, Texts, chosen_language
 
 CONSOLE = Path(texts.__file__).parent
-_SAID = re.compile(r"""(?:\b_|\bsay|\bn_|\bcounted)\(\s*(?:'((?:[^'\\]|\\.)+)'|"((?:[^"\\]|\\.)+)")""")
+_SAID = re.compile(r"""(?:\b_|\bsay|\bn_|\bcounted|\bSignInRefused)\(\s*(?:'((?:[^'\\]|\\.)+)'|"((?:[^"\\]|\\.)+)")""")
 
 
 def _texts() -> Iterator[tuple[str, str]]:
