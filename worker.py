@@ -45,6 +45,7 @@ from activities.homes import Homes
 from activities.identity import IdentityChecks, QuestionsVouchedFor, verifier_of
 from activities.import_preview import ImportPreviews
 from activities.inspection import InspectionSteps
+from activities.item_reasons import ItemReasons
 from activities.ledger import LedgerQuestions
 from activities.lot_expiry import LotExpirySteps
 from activities.lot_questions import LotQuestions
@@ -227,6 +228,7 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
         StockQuestions(database),
         DocumentQuestions(database),
         LedgerQuestions(database),
+        ItemReasons(database),
         LotQuestions(database),
         LotTraces(database),
         ImportPreviews(database),

@@ -26,7 +26,6 @@ from stockkeeper.contracts.ledger import (
     LEVELS_A_PAGE,
     MOVEMENT_COLUMNS,
     MOVEMENTS_A_PAGE,
-    MOVEMENTS_AT_ONCE,
     Course,
     CoursePoint,
     ExportMovements,
@@ -118,9 +117,9 @@ class LedgerQuestions(OnDatabase, LedgerActivities):
                 since=question.since,
                 until=question.until,
                 before=question.before,
-                most=MOVEMENTS_AT_ONCE + 1,
+                most=question.limit + 1,
             )
-        movements, more = page_of(Movement, rows, MOVEMENTS_AT_ONCE)
+        movements, more = page_of(Movement, rows, question.limit)
         return History(movements=movements, more=more)
 
     @activity.defn(name="show_course", no_thread_cancel_exception=True)

@@ -36,7 +36,7 @@ class LotQuestions(OnDatabase, LotQuestionActivities):
             rows = read_lots_shown(
                 connection,
                 as_of=question.as_of or datetime.now(UTC),
-                most=LOTS_AT_ONCE + 1,
+                most=question.limit + 1,
                 after=question.after,
                 with_those_gone=question.with_those_gone,
                 product_id=product_id,
@@ -45,7 +45,7 @@ class LotQuestions(OnDatabase, LotQuestionActivities):
                 status=question.status,
                 expiring_before=question.expiring_before,
             )
-        lots, more = page_of(LotShown, rows, LOTS_AT_ONCE)
+        lots, more = page_of(LotShown, rows, question.limit)
         return LotsShown(lots=lots, more=more)
 
     @activity.defn(name="show_expiring_lots", no_thread_cancel_exception=True)
@@ -63,9 +63,9 @@ class LotQuestions(OnDatabase, LotQuestionActivities):
                 within_days=question.within_days,
                 warehouse_id=warehouse_id,
                 after=question.after,
-                most=LOTS_AT_ONCE + 1,
+                most=question.limit + 1,
             )
-        lots, more = page_of(LotShown, rows, LOTS_AT_ONCE)
+        lots, more = page_of(LotShown, rows, question.limit)
         return LotsShown(lots=lots, more=more)
 
     @activity.defn(name="show_lot_holds", no_thread_cancel_exception=True)

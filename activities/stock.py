@@ -22,7 +22,6 @@ from database.unavailable import available_at, read_unavailable
 from database.unit import find_units
 from stockkeeper.contracts.stock import (
     IN_TRANSIT_AT_ONCE,
-    LEVELS_AT_ONCE,
     FindItems,
     FindTerms,
     FoundItems,
@@ -161,10 +160,10 @@ class StockQuestions(OnDatabase, StockActivities):
             if question.below_reorder_point:
                 conditions.append(available_at(connection, as_of) < inventory_items.c.reorder_point)
             wanted_levels = _LEVELS.where(*conditions).order_by(products.c.sku, warehouses.c.name)
-            statement = wanted_levels.limit(LEVELS_AT_ONCE + 1)
+            statement = wanted_levels.limit(question.limit + 1)
             rows = connection.execute(statement).mappings().all()
-            levels = _levels(connection, rows[:LEVELS_AT_ONCE], as_of)
-        return StockLevels(levels=levels, more=len(rows) > LEVELS_AT_ONCE)
+            levels = _levels(connection, rows[: question.limit], as_of)
+        return StockLevels(levels=levels, more=len(rows) > question.limit)
 
     @activity.defn(name="show_in_transit", no_thread_cancel_exception=True)
     def show_in_transit(self, question: ShowInTransit) -> InTransitPage:

@@ -20,6 +20,7 @@ from stockkeeper.client.identity import Token, token_by
 from stockkeeper.client.import_file import Imports
 from stockkeeper.client.inbox import InboxItem
 from stockkeeper.client.inspection import Inspections
+from stockkeeper.client.item_reasons import ItemReasons
 from stockkeeper.client.ledger import Ledger
 from stockkeeper.client.lot import Lots
 from stockkeeper.client.lot_trace import LotTracing
@@ -48,6 +49,7 @@ class Stockkeeper(
     Replenishment,
     OrderPromising,
     Ledger,
+    ItemReasons,
     Lots,
     Events,
     Products,

@@ -76,6 +76,9 @@ class ShowHistory(Message):
     before: tuple[AwareDatetime, int] | None = Field(
         default=None, description="Instant and movement_id of the last line seen."
     )
+    limit: Annotated[int, Field(gt=0, le=MOVEMENTS_AT_ONCE, description="Movements on this page at most.")] = (
+        MOVEMENTS_AT_ONCE
+    )
 
 
 class Movement(BaseModel):

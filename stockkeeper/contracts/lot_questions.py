@@ -23,6 +23,7 @@ EXPIRING_WITHIN_DAYS = 30
 LONGEST_DAYS_AHEAD = 3_650
 DaysAhead = Annotated[int, Field(ge=0, le=LONGEST_DAYS_AHEAD)]
 """Days until a lot's last day."""
+LotsOnPage = Annotated[int, Field(gt=0, le=LOTS_AT_ONCE, description="Lots on this page at most.")]
 
 
 class ShowLots(Message):
@@ -48,6 +49,7 @@ class ShowLots(Message):
         default=None,
         description="SKU, last day, number and warehouse of the last line seen; without a last day 2199-12-31.",
     )
+    limit: LotsOnPage = LOTS_AT_ONCE
 
 
 class LotShown(BaseModel):
@@ -122,6 +124,7 @@ class ShowExpiringLots(Message):
     after: PlaceByDay | None = Field(
         default=None, description="Warehouse, last day, SKU and number of the last line seen."
     )
+    limit: LotsOnPage = LOTS_AT_ONCE
 
 
 class ShowLotHolds(Message):

@@ -21,6 +21,7 @@ from stockkeeper.contracts import (
     event_subscriber,
     homes,
     import_preview,
+    item_reasons,
     ledger,
     lot_questions,
     lot_trace,
@@ -144,6 +145,27 @@ SHOW_WAITING = PagedQuestion[waiting.ShowWaiting, waiting.WaitingPage, waiting.W
     rows=lambda page: page.lines,
     place=lambda line: line.wait_id,
 )
+SHOW_ARRIVALS = PagedQuestion[item_reasons.ShowArrivals, item_reasons.ArrivalsPage, item_reasons.ItemArrival](
+    item_reasons.ItemReasonActivities.show_arrivals,
+    item_reasons.ShowArrivals,
+    item_reasons.ArrivalsPage,
+    rows=lambda page: page.arrivals,
+    place=lambda arrival: (arrival.product_id, arrival.warehouse_id, arrival.document),
+)
+SHOW_ITEM_HOLDS = PagedQuestion[item_reasons.ShowItemHolds, item_reasons.ItemHolds, item_reasons.ItemHold](
+    item_reasons.ItemReasonActivities.show_item_holds,
+    item_reasons.ShowItemHolds,
+    item_reasons.ItemHolds,
+    rows=lambda page: page.holds,
+    place=lambda hold: hold.reservation_id,
+)
+SHOW_SET_ASIDE = PagedQuestion[item_reasons.ShowSetAside, item_reasons.SetAsidePage, item_reasons.SetAsideShown](
+    item_reasons.ItemReasonActivities.show_set_aside,
+    item_reasons.ShowSetAside,
+    item_reasons.SetAsidePage,
+    rows=lambda page: page.lines,
+    place=lambda line: (line.inspection_id, line.line_number),
+)
 PROMISE = Question(
     order_promising.OrderPromisingActivities.promise, order_promising.AskPromise, order_promising.DeliveryPromise
 )
@@ -266,6 +288,7 @@ DECIDE_FINDING = Question(
 _ALL: tuple[Question[Any, Any], ...] = (
     *(LIST_DOCUMENTS, SHOW_DOCUMENT, FIND_OPERATION, PREVIEW_IMPORT, READ_EVENTS_AFTER, SHOW_WEBHOOK_SECRET),
     *(FIND_ITEMS, FIND_TERMS, SHOW_LEVELS, SHOW_IN_TRANSIT, SHOW_WAITING, PROMISE),
+    *(SHOW_ARRIVALS, SHOW_ITEM_HOLDS, SHOW_SET_ASIDE),
     *(SHOW_LOTS, SHOW_EXPIRING_LOTS, SHOW_LOT_HOLDS, SHOW_LOTS_AT, TRACE_LOT),
     *(
         SHOW_HOMES,

@@ -110,6 +110,7 @@ class ShowLevels(ItemsQuestion):
     as_of: Timestamp | None = Field(
         default=None, description="The instant that says which lots have expired; null: now. Levels are those of now."
     )
+    limit: Annotated[int, Field(gt=0, le=LEVELS_AT_ONCE, description="Levels on this page at most.")] = LEVELS_AT_ONCE
 
 
 class ItemLevel(BaseModel):

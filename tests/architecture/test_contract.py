@@ -20,6 +20,7 @@ from activities.event_subscriber import EventSubscriberSteps
 from activities.homes import Homes
 from activities.identity import IdentityChecks
 from activities.import_preview import ImportPreviews
+from activities.item_reasons import ItemReasons
 from activities.ledger import LedgerQuestions
 from activities.lot_questions import LotQuestions
 from activities.lot_trace import LotTraces
@@ -48,6 +49,7 @@ from stockkeeper.contracts.homes import HomeActivities
 from stockkeeper.contracts.identity import IdentityActivities
 from stockkeeper.contracts.import_preview import ImportPreviewActivities
 from stockkeeper.contracts.inventory_service import SERVICE, operations
+from stockkeeper.contracts.item_reasons import ItemReasonActivities
 from stockkeeper.contracts.ledger import LedgerActivities
 from stockkeeper.contracts.lot_questions import LotQuestionActivities
 from stockkeeper.contracts.lot_trace import LotTraceActivities
@@ -95,6 +97,7 @@ INTERFACES: list[tuple[type, type]] = [
     (StockActivities, StockQuestions),
     (DocumentActivities, DocumentQuestions),
     (LedgerActivities, LedgerQuestions),
+    (ItemReasonActivities, ItemReasons),
     (AuditFindingActivities, AuditFindings),
     (OperationActivities, OperationQuestions),
     (ProductActivities, ProductNaming),
@@ -275,6 +278,7 @@ def _questions() -> set[str]:
     asked = (
         *(StockActivities, DocumentActivities, LedgerActivities, CountQuestionActivities, AuditFindingActivities),
         *(OperationActivities, ProductActivities, HomeActivities, BufferActivities, ImportPreviewActivities),
+        ItemReasonActivities,
         *(WaitingActivities, OrderPromisingActivities, SupplyActivities, PlanQuestionActivities, EventActivities),
         *(WebhookSecretActivities, LotQuestionActivities, LotTraceActivities, BarcodeActivities),
     )

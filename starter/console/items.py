@@ -1,0 +1,159 @@
+"""An item as its pages show it: levels with what is on its way, and the product behind a path."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, tzinfo
+
+from starter.cli.times import zone_called
+from starter.console.visit import Visit
+from stockkeeper.client.stockkeeper import Stockkeeper
+from stockkeeper.contracts.errors import InvalidRequest, NotFound
+from stockkeeper.contracts.homes import HomeShown
+from stockkeeper.contracts.item_reasons import ItemArrival
+from stockkeeper.contracts.order_promising import NotCounted
+from stockkeeper.contracts.stock import StockLevel
+
+
+@dataclass(frozen=True)
+class ItemRow:
+    """An item in a table.
+
+    Attributes:
+        level: Its level; None: it never was there, and something is on its way to it.
+        warehouse_id: Its warehouse.
+        warehouse: The warehouse's name.
+        incoming: Units on their way that are with the supplier or have left.
+        drafted: Units on orders that wait for approval.
+        next_on: The day on which the first of them are expected; None: there is none, or it isn't known.
+    """
+
+    level: StockLevel | None
+    warehouse_id: int
+    warehouse: str
+    incoming: int
+    drafted: int
+    next_on: date | None
+
+    @property
+    def is_below(self) -> bool:
+        """Whether less is available than the reorder point."""
+        level = self.level
+        return level is not None and level.reorder_point is not None and level.quantity_available < level.reorder_point
+
+
+def rows_of(levels: Iterable[StockLevel], arrivals: Iterable[ItemArrival]) -> dict[int, list[ItemRow]]:
+    """The items of each product, by the names of their warehouses."""
+    coming: dict[tuple[int, int], list[ItemArrival]] = {}
+    for each in arrivals:
+        coming.setdefault((each.product_id, each.warehouse_id), []).append(each)
+    found: dict[int, list[ItemRow]] = {}
+    for level in levels:
+        its = coming.pop((level.product_id, level.warehouse_id), [])
+        found.setdefault(level.product_id, []).append(_row(level, level.warehouse_id, level.warehouse, its))
+    for (product_id, warehouse_id), its in coming.items():
+        found.setdefault(product_id, []).append(_row(None, warehouse_id, its[0].warehouse, its))
+    return {key: sorted(rows, key=lambda row: row.warehouse.lower()) for key, rows in found.items()}
+
+
+def _row(level: StockLevel | None, warehouse_id: int, warehouse: str, its: Sequence[ItemArrival]) -> ItemRow:
+    sure = [each for each in its if each.not_counted is not NotCounted.DRAFT]
+    return ItemRow(
+        level,
+        warehouse_id,
+        warehouse,
+        incoming=sum(each.quantity for each in sure),
+        drafted=sum(each.quantity for each in its) - sum(each.quantity for each in sure),
+        next_on=min((each.expected_on for each in sure if each.expected_on), default=None),
+    )
+
+
+async def product_of(visit: Visit) -> int:
+    """The id of the product in the path.
+
+    Raises:
+        UnknownProduct: Nothing has that SKU.
+    """
+    sku = visit.path("sku")
+    return (await visit.stock.ids([sku])).products[sku]
+
+
+@dataclass(frozen=True)
+class Places:
+    """The warehouses, and the one that was chosen.
+
+    Attributes:
+        all: All of them, by name.
+        chosen: The id of the one in the address; None: all.
+    """
+
+    all: Sequence[HomeShown]
+    chosen: int | None
+
+    @property
+    def name(self) -> str | None:
+        """The name of the chosen one."""
+        return next((each.warehouse for each in self.all if each.warehouse_id == self.chosen), None)
+
+    def zone(self, warehouse_id: int | None) -> tzinfo:
+        """The timezone of a warehouse; UTC if it isn't known."""
+        return zone_called(next((each.timezone for each in self.all if each.warehouse_id == warehouse_id), None))
+
+
+async def places_of(visit: Visit) -> Places:
+    """The warehouses to choose from, and the one in the address.
+
+    Raises:
+        NotFound: There is no such warehouse.
+    """
+    chosen = chosen_warehouse(visit)
+    found = Places(await warehouses_of(visit.stock), chosen)
+    if chosen is not None and found.name is None:
+        raise NotFound(visit.texts.say("There is no warehouse {number}.", number=chosen))
+    return found
+
+
+def chosen_warehouse(visit: Visit) -> int | None:
+    """The id of the warehouse in the address; None: it names none.
+
+    Raises:
+        InvalidRequest: It isn't an id.
+    """
+    typed = visit.query("warehouse")
+    if typed is None:
+        return None
+    if not (typed.isascii() and typed.isdecimal() and len(typed) < 19):
+        raise InvalidRequest(visit.texts.say("Choose a warehouse from the list."))
+    return int(typed)
+
+
+async def warehouses_of(stock: Stockkeeper) -> list[HomeShown]:
+    """All warehouses by name."""
+    return await stock.warehouses()
+
+
+async def levels_of(stock: Stockkeeper, products: Sequence[int], warehouse: int | None = None) -> list[ItemRow]:
+    """The items of products, each with what is on its way to it."""
+    by_product = await levels_by_product(stock, products, warehouse)
+    return [row for rows in by_product.values() for row in rows]
+
+
+async def levels_by_product(
+    stock: Stockkeeper, products: Sequence[int], warehouse: int | None = None
+) -> dict[int, list[ItemRow]]:
+    """The same by product."""
+
+    async def levels() -> list[StockLevel]:
+        return [each async for each in stock.levels(list(products), warehouse)]
+
+    async def arrivals() -> list[ItemArrival]:
+        places = () if warehouse is None else (warehouse,)
+        return [each async for each in stock.arrivals(products, places)]
+
+    found, coming = await asyncio.gather(levels(), arrivals())
+    return rows_of(found, coming)
+
+
+def named(number: int) -> str:
+    """A product or warehouse for a question, by its id."""
+    return f"id:{number}"
