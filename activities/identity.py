@@ -1,8 +1,6 @@
 """Whose message it is: a worker verifies the tokens of callers, once for each message."""
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
@@ -10,13 +8,14 @@ from joserfc import jwt
 from joserfc.errors import ExpiredTokenError, JoseError
 from joserfc.jws import JWSRegistry, extract_compact
 from joserfc.jwt import JWTClaimsRegistry
-from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from activities.identity_keys import KeysUnavailable, keys_at, require_place
 from activities.sent import sent_by
+from stockkeeper.contracts.claims import ALGORITHMS, LEEWAY, LONGEST_TOKEN, ClaimNames, identified
 from stockkeeper.contracts.converter import as_application_error
 from stockkeeper.contracts.identity import (
     WITHOUT,
@@ -26,19 +25,10 @@ from stockkeeper.contracts.identity import (
     token_of,
     vouch_for_question,
 )
-from stockkeeper.contracts.messages import Actor
 from stockkeeper.contracts.question import QUESTIONS
 from stockkeeper.domain.errors import DomainError, NotPermitted
-from stockkeeper.domain.permission import Role
-
-ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA")
-"""Signatures by a private key. The token doesn't choose: none, and any with a shared secret, are never taken."""
-LEEWAY = timedelta(seconds=30)
-"""By so much the clocks of provider and Temporal may differ."""
-LONGEST_TOKEN = 16 * 1024
 
 _EXPIRED = "the identity had expired when it was sent: sign in again"
-_ACTOR: TypeAdapter[str] = TypeAdapter(Actor)
 _REGISTRY = JWSRegistry(algorithms=ALGORITHMS)
 
 
@@ -101,6 +91,12 @@ class Verifier:
 
     def __init__(self, settings: IdentitySettings) -> None:
         self._settings = settings
+        self._names = ClaimNames(
+            settings.identity_person_claim,
+            settings.identity_roles_claim,
+            settings.identity_warehouses_claim,
+            settings.identity_limit_claim,
+        )
         self.keys = keys_at(settings.identity_keys or "")
 
     async def verify(self, token: str, at: datetime) -> Identified:
@@ -128,7 +124,7 @@ class Verifier:
             raise Expired from None
         except JoseError as error:
             raise NotPermitted(f"the identity isn't for this: its {_claim_of(error)} is wrong") from None
-        return self._identified(claims)
+        return identified(claims, self._names)
 
     async def _signed(self, token: str) -> dict[str, Any]:
         """The claims of a token that the issuer has signed."""
@@ -142,21 +138,6 @@ class Verifier:
             # The error may have parts of the token in its words.
             raise NotPermitted(f"the identity isn't signed by the identity provider ({type(error).__name__})") from None
 
-    def _identified(self, claims: Mapping[str, Any]) -> Identified:
-        settings = self._settings
-        person = _claim(claims, settings.identity_person_claim)
-        try:
-            person = _ACTOR.validate_python(person, strict=True)
-        except ValidationError:
-            raise NotPermitted(f"the identity has no name in its claim {settings.identity_person_claim}") from None
-        asked = _listed(_claim(claims, settings.identity_roles_claim))
-        return Identified(
-            person=person,
-            roles=[role for role in Role if role.value in asked],
-            warehouses=_warehouses(claims, settings.identity_warehouses_claim),
-            limit=_limit(claims, settings.identity_limit_claim),
-        )
-
 
 def verifier_of(settings: IdentitySettings) -> Verifier | None:
     """What verifies tokens by these settings; None: names are taken on trust."""
@@ -166,46 +147,6 @@ def verifier_of(settings: IdentitySettings) -> Verifier | None:
 def _claim_of(error: JoseError) -> str:
     """The claim that is at fault."""
     return str(getattr(error, "claim", None) or "content")
-
-
-def _claim(claims: Mapping[str, Any], name: str) -> Any:
-    """A claim by its name, or by the names on the way to it."""
-    if name in claims:
-        return claims[name]
-    value: Any = claims
-    for part in name.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
-
-
-def _listed(value: Any) -> list[str]:
-    """Words of a claim: a list, or a text with spaces between them."""
-    if isinstance(value, str):
-        return value.split()
-    return [str(each) for each in value if isinstance(each, str | int)] if isinstance(value, list) else []
-
-
-def _warehouses(claims: Mapping[str, Any], name: str | None) -> list[int] | None:
-    """The warehouses of a claim; where the claim is asked for and isn't there, none."""
-    if not name:
-        return None
-    value = _claim(claims, name)
-    listed = _listed([value] if isinstance(value, int) and not isinstance(value, bool) else value)
-    return None if listed == ["*"] else sorted({int(each) for each in listed if each.isascii() and each.isdigit()})
-
-
-def _limit(claims: Mapping[str, Any], name: str | None) -> Decimal | None:
-    """The amount of a claim, ``*`` being any; where the claim is asked for and isn't there, nothing."""
-    if not name:
-        return None
-    value = _claim(claims, name)
-    if value == "*":
-        return None
-    try:
-        amount = Decimal(str(value)) if isinstance(value, int | str) and not isinstance(value, bool) else Decimal(0)
-    except InvalidOperation:
-        amount = Decimal(0)
-    return amount if amount.is_finite() and amount > 0 else Decimal(0)
 
 
 class IdentityChecks(IdentityActivities):

@@ -5,14 +5,18 @@ import getpass
 import logging
 import os
 import signal
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from starter.cli import context
 from starter.cli.context import run
 from starter.cli.output import err, out
-from stockkeeper.contracts.settings import require_known
+from starter.logs import LOG_FORMAT, log_as
+from stockkeeper.contracts.settings import LogFormat, require_known
+
+if TYPE_CHECKING:
+    from starter.console.serve import ConsoleRunning
 
 
 def console(
@@ -22,36 +26,54 @@ def console(
     person: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME",
-            help="Who may sign in, by a link that is printed; repeat it for several. You, unless given. To try it out.",
+            metavar="NAME[=ROLE,...]",
+            help="Who may sign in, by a link that is printed: with every role, or with these. Repeat it for several. "
+            "You and a colleague, unless given. To try it out.",
         ),
     ] = None,
 ) -> None:
-    """Serve the pages for people in the warehouse and the office, until Ctrl-C; docs/console.md says how."""
+    """Serve the pages for people in the warehouse and the office, until Ctrl-C; docs/console.md says how.
+
+    STOCKKEEPER_CONSOLE_ISSUER and its like have people sign in at your identity provider.
+    """
     try:
-        from starter.console.app import Console  # noqa: PLC0415 - the console is an extra
-        from starter.console.serve import listening  # noqa: PLC0415
-        from starter.console.settings import ConsoleSettings, console_url  # noqa: PLC0415
-        from starter.console.sign_in import LocalSignIn, with_every_role  # noqa: PLC0415
+        from starter.console.serve import console_running  # noqa: PLC0415 - the console is an extra
     except ImportError as error:
         context.extra_missing("console", error)
 
     async def work() -> None:
         require_known(os.environ)
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+        log_as(LogFormat.JSON if os.environ.get(LOG_FORMAT) == LogFormat.JSON else LogFormat.TEXT)
+        # Its lines have addresses in them.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         stop = asyncio.Event()
         for signum in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(signum, stop.set)
-        stock = await context.connect()
-        url = console_url(os.environ, f"http://{host}:{port}")
-        settings = ConsoleSettings(url, context.ui_url(), context.namespace())
-        sign_in = LocalSignIn()
-        async with listening(Console(stock, settings, sign_in).app(), host, port):
-            out.print(f"console on {url}; to sign in, open your link:", soft_wrap=True)
-            for name in person or [getpass.getuser()]:
-                out.print(f"  {name}: {url}{sign_in.invite(with_every_role(name))}", soft_wrap=True, markup=False)
+        async with console_running(
+            context.connect,
+            host,
+            port,
+            person or [],
+            people_of_this_machine(),
+            ui_url=context.ui_url(),
+            namespace=context.namespace(),
+        ) as running:
+            out.print(f"console on {running.url}", soft_wrap=True, markup=False)
+            tell_links(running)
             out.print("Ctrl-C stops it.")
             await stop.wait()
             err.print("stopping …")
 
     run(work())
+
+
+def people_of_this_machine() -> list[str]:
+    """Who gets a link if nobody is named: who is at this machine, and somebody to approve what they draft."""
+    me = getpass.getuser()
+    return [me, "colleague" if me != "colleague" else "another"]
+
+
+def tell_links(running: "ConsoleRunning") -> None:
+    """Print the links of those who sign in by one."""
+    for name, link in running.links.items():
+        out.print(f"  {name}: {link}", soft_wrap=True, markup=False)

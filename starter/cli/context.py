@@ -15,7 +15,7 @@ from starter.cli.output import err, for_programs, print_json
 from stockkeeper.client import tracing
 from stockkeeper.client.connection import connect_plainly
 from stockkeeper.client.databases import connection_to, databases_by_environment
-from stockkeeper.client.identity import token_by
+from stockkeeper.client.identity import Token, token_by
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import DomainError, StockkeeperError
 from stockkeeper.contracts.settings import queues_of, require_known
@@ -81,16 +81,19 @@ def explain(error: StockkeeperError | str, *, of: str = "") -> None:
     err.sentence(f"{which}[red]{code}:[/red] {escape(str(error))}")
 
 
-async def connect() -> Stockkeeper:
+async def connect(identity: Token | None = None) -> Stockkeeper:
     """Connect to the Temporal that the environment names, or else to the stack that is up in this directory.
+
+    Args:
+        identity: The token that calls carry, or what gives the present one; None: by the environment.
 
     Raises:
         Unreachable: No Temporal server answers at that address.
     """
     stack = _this_stack()
     if stack is None:
-        return await Stockkeeper.connect()
-    client = await connect_plainly(stack["temporal_address"], stack["namespace"], identity=token_by())
+        return await Stockkeeper.connect(identity=identity)
+    client = await connect_plainly(stack["temporal_address"], stack["namespace"], identity=identity or token_by())
     queue = os.environ.get("STOCKKEEPER_TASK_QUEUE") or stack["task_queue"]
     return Stockkeeper(connection_to(client, queue, databases()))
 

@@ -11,14 +11,12 @@ from starter.console.rendering import Pages
 from starter.console.security import Attempts, address_of, has_csrf, path_of_ours, why_not_ours
 from starter.console.sessions import Session, Sessions, Visitor
 from starter.console.settings import ConsoleSettings
-from starter.console.sign_in import SignIn, SignInRefused
+from starter.console.sign_in import COME_BACK, SignIn, SignInRefused
 from starter.console.texts import LANGUAGES, Texts, chosen_language
 
 LANGUAGE_COOKIE = "stockkeeper-language"
 LEFT_FOR_SECONDS = 600
 """So long a browser may take at the identity provider."""
-COME_BACK = "/sign-in/back"
-"""Where the identity provider sends browsers back to."""
 _A_YEAR = 365 * 24 * 3600
 
 _log = logging.getLogger("stockkeeper.console")
@@ -110,7 +108,7 @@ class Entrance:
                 return await answer(request)
             except SignInRefused as refused:
                 self._attempts.failed(address)
-                _log.warning("not signed in: %s", refused)
+                _log.warning("not signed in: %s %s", refused, f"({refused.why})" if refused.why else "")
                 return self.say(request, 401, texts_of(request).say(str(refused)))
 
         return answer_some

@@ -1,13 +1,84 @@
 """A console that listens."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from starter.console.app import Console
+from starter.console.provider import ProviderFails
+from starter.console.settings import ConsoleSettings, console_url
+from starter.console.sign_in import LocalSignIn
+from starter.console.sign_in_provider import ProviderSignIn
+from starter.console.visit import token_of_visit
+from starter.console.ways import ISSUER, proxies_by, sign_in_by
+from stockkeeper.client.identity import Token
+from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import StockkeeperError
+
+
+@dataclass(frozen=True)
+class ConsoleRunning:
+    """A console that listens.
+
+    Attributes:
+        url: The address at which people reach it.
+        links: The links by which people sign in, if that is the way here, by their names.
+    """
+
+    url: str
+    links: Mapping[str, str] = field(repr=False)
+
+
+@asynccontextmanager
+async def console_running(
+    connect: Callable[[Token | None], Awaitable[Stockkeeper]],
+    host: str,
+    port: int,
+    people: Sequence[str],
+    otherwise: Sequence[str],
+    *,
+    ui_url: str | None,
+    namespace: str,
+    environ: Mapping[str, str] = os.environ,
+) -> AsyncIterator[ConsoleRunning]:
+    """Run a console by the settings.
+
+    Args:
+        connect: Connects to Temporal, with what gives the token for each call, or None: there is none.
+        host: The IP address to listen on.
+        port: The port; 0: any that is free.
+        people: Who is named on the command line.
+        otherwise: Who gets a link if nobody is named anywhere.
+        ui_url: The Temporal UI's address; None: unknown.
+        namespace: The Temporal namespace.
+        environ: The environment.
+
+    Raises:
+        StockkeeperError: A setting is wrong, the address can't be listened on, or Temporal or the provider doesn't
+            answer.
+    """
+    named = f"[{host}]" if ":" in host else host
+    settings = ConsoleSettings(console_url(environ, f"http://{named}:{port}"), ui_url, namespace, proxies_by(environ))
+    sign_in, with_links = sign_in_by(environ, settings, people, otherwise)
+    hands_on = isinstance(sign_in, ProviderSignIn)
+    if isinstance(sign_in, ProviderSignIn):
+        try:
+            await sign_in.look()
+        except ProviderFails as error:
+            raise StockkeeperError(f"the identity provider that {ISSUER} names can't be asked: {error}") from None
+    console = Console(await connect(token_of_visit if hands_on else None), settings, sign_in)
+    async with listening(console.app(), host, port) as found:
+        console.settings = replace(settings, url=console_url(environ, f"http://{named}:{found}"))
+        url = console.settings.url
+        links = (
+            {each.person: url + sign_in.invite(each) for each in with_links} if isinstance(sign_in, LocalSignIn) else {}
+        )
+        yield ConsoleRunning(url, links)
 
 
 def _server(app: ASGIApp, host: str, port: int) -> uvicorn.Server:

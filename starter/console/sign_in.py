@@ -10,9 +10,24 @@ from starter.console.sessions import Visitor
 from stockkeeper.contracts.errors import StockkeeperError
 from stockkeeper.contracts.permission import Identity, Role
 
+COME_BACK = "/sign-in/back"
+"""Where an identity provider sends browsers back to."""
+
 
 class SignInRefused(StockkeeperError):
-    """Whoever wanted to sign in isn't let in; the message says why, in words for them."""
+    """Whoever wanted to sign in isn't let in.
+
+    Args:
+        message: What they are told.
+        why: What the log says beside it.
+
+    Attributes:
+        why: The same.
+    """
+
+    def __init__(self, message: str, why: str = "") -> None:
+        super().__init__(message)
+        self.why = why
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,7 @@ WORKER_SETTINGS = frozenset(
 SECRET_SETTINGS = frozenset(
     {
         "CATALOGUE_URL",
+        "CONSOLE_CLIENT_SECRET",
         "DATABASE_URLS",
         "ESCALATION_NOTICE_URLS",
         "NOTICE_URLS",
@@ -88,6 +89,14 @@ OTHER_SETTINGS = frozenset(
         "CATALOGUE_URL",
         "CODEC_TOKEN",
         "CODEC_TOKEN_FILE",
+        "CONSOLE_CLIENT_ID",
+        "CONSOLE_CLIENT_SECRET",
+        "CONSOLE_ISSUER",
+        "CONSOLE_PEOPLE",
+        "CONSOLE_PROXY",
+        "CONSOLE_PROXY_HEADER",
+        "CONSOLE_PROXY_ROLES_HEADER",
+        "CONSOLE_SCOPES",
         "CONSOLE_URL",
         "CURRENCY",
         "DATE_FORMAT",

@@ -15,8 +15,9 @@ import pytest
 from joserfc.jwk import Key, KeySet, OctKey, RSAKey
 from pydantic import ValidationError
 
-from activities.identity import LEEWAY, LONGEST_TOKEN, Expired, IdentitySettings, Verifier
+from activities.identity import Expired, IdentitySettings, Verifier
 from activities.identity_keys import FETCHED_AT_MOST_EVERY, REFRESHED_AFTER, Keys, KeysUnavailable
+from stockkeeper.contracts.claims import LEEWAY, LONGEST_TOKEN
 from stockkeeper.contracts.identity import Identified
 from stockkeeper.domain.errors import NotPermitted
 from stockkeeper.domain.permission import Role

@@ -15,10 +15,10 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Replayer
 
-from activities.identity import LEEWAY
 from database.sessions import Database
 from stockkeeper import InvalidRequest, NotPermitted, Stockkeeper
 from stockkeeper.client.connection import Connection
+from stockkeeper.contracts.claims import LEEWAY
 from stockkeeper.contracts.converter import DATA_CONVERTER
 from stockkeeper.contracts.identity import WITHOUT
 from stockkeeper.domain.stock import ItemKey
