@@ -121,7 +121,7 @@ def label(
         sheet = _sheet_of(page, margin, gap)
         wanted = _Print(kind, Size(*_pair(size, "--size"), dots), copies, sheet, tuple(font or ()), output)
         wanted.require_fitting()
-        known = given if name is not None else await _looked_up(given, unit, plain=plain)
+        known = given if name is not None else await looked_up(await connect(), given, unit, plain=plain)
         elements = elements_of(replace(known, gtin=None) if plain else known, datetime.now(UTC).year)
         zpl = wanted.write(known, elements)
         if as_json:
@@ -138,9 +138,13 @@ def label(
         context.extra_missing("labels", error)
 
 
-async def _looked_up(given: Label, unit: str | None, *, plain: bool) -> Label:
-    """The label with the product's SKU of today, its name, and its barcode of that pack."""
-    stock = await connect()
+async def looked_up(stock: Stockkeeper, given: Label, unit: str | None, *, plain: bool) -> Label:
+    """The label with the product's SKU of today, its name, and its barcode of that pack.
+
+    Raises:
+        UnknownProduct: Nothing has that SKU.
+        InvalidRequest: Its lot isn't known, or has other days.
+    """
     product = await stock.product_names(await product_named(stock, given.sku))
     measure = product.base_unit.symbol
     if unit == measure:
@@ -215,7 +219,7 @@ class _Print:
         fonts = Fonts(self.fonts)
         measure = printed_width(fonts) if self.kind is Format.ZPL else fonts.width
         layout = lay_out(known, elements, self.size, measure)
-        _require_letters(known, fonts.missing)
+        require_letters(known, fonts.missing)
         zpl = zpl_of(known, elements, layout, fonts, self.copies) if self.kind is Format.ZPL else ""
         if self.output is None:
             return zpl
@@ -230,7 +234,7 @@ class _Print:
         return zpl
 
 
-def _require_letters(known: Label, missing: set[str]) -> None:
+def require_letters(known: Label, missing: set[str]) -> None:
     """Warn of a name with letters that no font has.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import zxingcpp
 from PIL import Image, ImageDraw
@@ -58,12 +59,12 @@ def enlarged(symbol: Image.Image, module: int) -> Image.Image:
     return symbol.resize((symbol.width * module, symbol.height * module), Image.Resampling.NEAREST)
 
 
-def save_png(picture: Image.Image, path: Path, size: Size) -> None:
+def save_png(picture: Image.Image, path: Path | BinaryIO, size: Size) -> None:
     """Write one label as a picture that says how large it is on paper."""
     picture.save(path, format="PNG", dpi=(size.dots_per_inch, size.dots_per_inch))
 
 
-def save_pdf(picture: Image.Image, path: Path, size: Size, copies: int, sheet: Sheet | None) -> None:
+def save_pdf(picture: Image.Image, path: Path | BinaryIO, size: Size, copies: int, sheet: Sheet | None) -> None:
     """Write labels as pages of a PDF.
 
     Args:

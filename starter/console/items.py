@@ -8,7 +8,7 @@ from datetime import date, tzinfo
 from starter.cli.times import zone_called
 from starter.console.visit import Visit
 from stockkeeper.client.stockkeeper import Stockkeeper
-from stockkeeper.contracts.errors import InvalidRequest, NotFound
+from stockkeeper.contracts.errors import InvalidRequest, NotFound, UnknownProduct
 from stockkeeper.contracts.homes import HomeShown
 from stockkeeper.contracts.item_reasons import ItemArrival
 from stockkeeper.contracts.order_promising import NotCounted
@@ -72,10 +72,13 @@ async def product_of(visit: Visit) -> int:
     """The id of the product in the path.
 
     Raises:
-        UnknownProduct: Nothing has that SKU.
+        NotFound: Nothing has that SKU.
     """
     sku = visit.path("sku")
-    return (await visit.stock.ids([sku])).products[sku]
+    try:
+        return (await visit.stock.ids([sku])).products[sku]
+    except UnknownProduct as unknown:
+        raise NotFound(unknown.message) from None
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ async def part_of(
     if cursor is not None:
         fields[question.goes_on] = _read(cursor)
     try:
-        checked = question.model.model_validate(fields)
+        checked = question.model.model_validate_json(json.dumps(fields))
     except ValidationError as error:
         raise InvalidRequest(f"the address has no place in this list: {error.errors()[0]['msg']}") from None
     rows, more = await first(pages(stock.connection, question, checked), most)

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from babel import Locale, negotiate_locale
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_datetime, format_skeleton, format_time
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
@@ -97,6 +97,14 @@ class Texts:
     def day(self, value: date | None) -> str:
         """A day; nothing for None."""
         return "" if value is None else format_date(value, "medium", locale=self.locale)
+
+    def short_day(self, at: datetime, zone: tzinfo) -> str:
+        """The day and month of an instant, for the axis of a chart."""
+        return format_skeleton("MMMd", at.astimezone(zone), tzinfo=zone, locale=self.locale)
+
+    def clock(self, at: datetime, zone: tzinfo) -> str:
+        """The time of day of an instant, for the same."""
+        return format_time(at.astimezone(zone), "short", tzinfo=zone, locale=self.locale)
 
     def instant(self, value: datetime | None, zone: tzinfo = UTC) -> str:
         """An instant in a timezone, with the zone's name; nothing for None."""

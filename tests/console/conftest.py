@@ -14,7 +14,11 @@ from starter.console.sign_in import LocalSignIn
 from stockkeeper.client.connection import Connection
 from stockkeeper.client.stockkeeper import Stockkeeper
 from tests.support.console import CHROMIUM, NO_CHROMIUM, AtTheConsole
-from tests.support.shop import new_reference
+from tests.support.console_stock import Named, Tea
+from tests.support.inspection import Inspecting
+from tests.support.purchase_order import Purchasing
+from tests.support.reservation import Orders
+from tests.support.shop import Shop, new_reference
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
@@ -58,3 +62,24 @@ async def console(
 def number() -> str:
     """A number of a document that nobody has used."""
     return new_reference("DOC")
+
+
+@pytest.fixture
+def named(shop: Shop) -> Named:
+    """Makes products and warehouses with names that people search for."""
+    return Named(shop)
+
+
+@pytest.fixture
+async def tea(shop: Shop, named: Named, orders: Orders, inspecting: Inspecting, purchasing: Purchasing) -> Tea:
+    """An item with a reason for each of its numbers."""
+    product, sku = named.product("Assam loose leaf")
+    hamburg, place = named.warehouse("Hamburg")
+    item = shop.item(100, product=product, warehouse=hamburg)
+    shop.set_point(item, 200, 50)
+    order, inspection, po = new_reference("ORDER"), new_reference("INS"), new_reference("PO")
+    await orders.reserve(order, (item, 12))
+    await inspecting.open(inspection, (item, 5), state="DAMAGED")
+    await purchasing.draft(po, shop.supplier(), [(item, 40)])
+    await purchasing.confirm(po, "2126-12-24")
+    return Tea(item, sku, [place, order, inspection, po])

@@ -1,95 +1,15 @@
 """Stock: found by SKU, name and barcode, with the numbers of each warehouse and the reasons behind them."""
 
-import re
-from collections.abc import Sequence
-from html import unescape
-
 import pytest
-from sqlalchemy import insert, update
 
-from database import tables
 from stockkeeper.domain.permission import Role
-from stockkeeper.domain.stock import ItemKey
 from tests.support.console import DESKTOP, PHONE, AtTheConsole, axe_finds, picture
-from tests.support.inspection import Inspecting
-from tests.support.purchase_order import Purchasing
-from tests.support.reservation import Orders
-from tests.support.shop import Shop, new_reference
-
-
-def rows_in(page: str) -> list[list[str]]:
-    """The cells of every row of a page's tables, as they are read."""
-    found = []
-    for row in re.findall(r"<tr[^>]*>(.*?)</tr>", page, re.DOTALL):
-        cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)
-        hidden = [re.sub(r'<span class="hidden">.*?</span>', "", cell) for cell in cells]
-        found.append([unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", cell))).strip() for cell in hidden])
-    return found
-
-
-def row_of(page: str, name: str) -> list[str]:
-    """The row that begins with this."""
-    [row] = [each for each in rows_in(page) if each and each[0].startswith(name)]
-    return row
-
-
-class Named:
-    """Gives products and warehouses of a test names that people search for."""
-
-    def __init__(self, shop: Shop) -> None:
-        self.shop = shop
-        self.word = new_reference("Quux").replace("-", "")
-
-    def product(self, name: str) -> tuple[int, str]:
-        """A product called so, and its SKU."""
-        product, sku = self.shop.product(), f"{self.word}-{name.split(maxsplit=1)[0]}"
-        column = tables.products.c
-        with self.shop.engine.begin() as connection:
-            named = update(tables.products).where(column.product_id == product)
-            connection.execute(named.values(sku=sku, name=f"{name} {self.word}"))
-        return product, sku
-
-    def warehouse(self, name: str, timezone: str = "Europe/Berlin") -> tuple[int, str]:
-        """A warehouse called so, and its whole name."""
-        warehouse, called = self.shop.warehouse(timezone), f"{name} {self.word}"
-        column = tables.warehouses.c
-        with self.shop.engine.begin() as connection:
-            connection.execute(update(tables.warehouses).where(column.warehouse_id == warehouse).values(name=called))
-        return warehouse, called
-
-    def barcode(self, product: int) -> str:
-        """A barcode of a product."""
-        code = f"own-{new_reference()}"
-        with self.shop.engine.begin() as connection:
-            row = {"barcode": code, "product_id": product, "unit": "each", "quantity": 1}
-            connection.execute(insert(tables.product_barcodes), row)
-        return code
-
-
-@pytest.fixture
-def named(shop: Shop) -> Named:
-    return Named(shop)
-
-
-@pytest.fixture
-async def tea(
-    shop: Shop, named: Named, orders: Orders, inspecting: Inspecting, purchasing: Purchasing
-) -> tuple[ItemKey, str, Sequence[str]]:
-    """100 of a tea: 12 held for an order, 5 set aside, 40 on order and confirmed for 24 December, below its point."""
-    product, sku = named.product("Assam loose leaf")
-    hamburg, place = named.warehouse("Hamburg")
-    item = shop.item(100, product=product, warehouse=hamburg)
-    shop.set_point(item, 200, 50)
-    order, inspection, po = new_reference("ORDER"), new_reference("INS"), new_reference("PO")
-    await orders.reserve(order, (item, 12))
-    await inspecting.open(inspection, (item, 5), state="DAMAGED")
-    await purchasing.draft(po, shop.supplier(), [(item, 40)])
-    await purchasing.confirm(po, "2126-12-24")
-    return item, sku, [place, order, inspection, po]
+from tests.support.console_stock import Named, Tea, row_of, rows_in
+from tests.support.shop import Shop
 
 
 async def test_a_product_is_found_by_its_name_with_all_of_its_numbers(
-    console: AtTheConsole, tea: tuple[ItemKey, str, Sequence[str]], named: Named
+    console: AtTheConsole, tea: Tea, named: Named
 ) -> None:
     _, sku, [place, *_] = tea
     lily = await console.person("lily", [Role.LOOK])
@@ -129,9 +49,7 @@ async def test_stock_of_one_warehouse_only(console: AtTheConsole, named: Named, 
 
 @pytest.mark.usefixtures("needs_browser")
 @pytest.mark.parametrize("screen", [PHONE, DESKTOP], ids=["phone", "desktop"])
-async def test_results_come_as_one_types(
-    console: AtTheConsole, tea: tuple[ItemKey, str, Sequence[str]], named: Named, screen: dict[str, int]
-) -> None:
+async def test_results_come_as_one_types(console: AtTheConsole, tea: Tea, named: Named, screen: dict[str, int]) -> None:
     _, sku, _ = tea
     page = await console.page("lily", [Role.LOOK], screen=screen)
     await page.goto("/stock")
