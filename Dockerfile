@@ -1,9 +1,9 @@
-# The worker, and the `stockkeeper` command for setting up. No database, no Temporal: those are services of their own.
+# The worker, and the `stockkeeper` command for setting up and for the console. No database, no Temporal: those are services of their own.
 FROM python:3.13-slim AS build
 WORKDIR /src
 COPY . .
 RUN python -m venv /venv \
-    && /venv/bin/pip install --no-cache-dir -c constraints.txt '.[cli,encryption,tracing,worker]' \
+    && /venv/bin/pip install --no-cache-dir -c constraints.txt '.[cli,console,encryption,tracing,worker]' \
     # What a process would otherwise compile at each start: it may not write there.
     && /venv/bin/python -m compileall -q -s /src -p /app workflows activities database devstack
 

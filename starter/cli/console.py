@@ -1,11 +1,11 @@
 """`stockkeeper console`: the pages for people who approve, receive, count and look."""
 
 import asyncio
-import getpass
 import logging
 import os
 import signal
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import Annotated
 
 import typer
 
@@ -14,9 +14,6 @@ from starter.cli.context import run
 from starter.cli.output import err, out
 from starter.logs import LOG_FORMAT, log_as
 from stockkeeper.contracts.settings import LogFormat, require_known
-
-if TYPE_CHECKING:
-    from starter.console.serve import ConsoleRunning
 
 
 def console(
@@ -37,7 +34,8 @@ def console(
     STOCKKEEPER_CONSOLE_ISSUER and its like have people sign in at your identity provider.
     """
     try:
-        from starter.console.serve import console_running  # noqa: PLC0415 - the console is an extra
+        from starter.console.beside import people_of_this_machine  # noqa: PLC0415 - the console is an extra
+        from starter.console.serve import console_running  # noqa: PLC0415
     except ImportError as error:
         context.extra_missing("console", error)
 
@@ -59,7 +57,7 @@ def console(
             namespace=context.namespace(),
         ) as running:
             out.print(f"console on {running.url}", soft_wrap=True, markup=False)
-            tell_links(running)
+            tell_links(running.links)
             out.print("Ctrl-C stops it.")
             await stop.wait()
             err.print("stopping …")
@@ -67,13 +65,10 @@ def console(
     run(work())
 
 
-def people_of_this_machine() -> list[str]:
-    """Who gets a link if nobody is named: who is at this machine, and somebody to approve what they draft."""
-    me = getpass.getuser()
-    return [me, "colleague" if me != "colleague" else "another"]
-
-
-def tell_links(running: "ConsoleRunning") -> None:
-    """Print the links of those who sign in by one."""
-    for name, link in running.links.items():
-        out.print(f"  {name}: {link}", soft_wrap=True, markup=False)
+def tell_links(links: Mapping[str, str]) -> None:
+    """Print the links of those who sign in by one, by their names."""
+    if links:
+        who = "; whoever drafts something can't approve it" if len(links) > 1 else ""
+        out.print(f"  to sign in, open your link{who}:")
+    for name, link in links.items():
+        out.print(f"    {name}: {link}", soft_wrap=True, markup=False)

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ import typer
 from rich.markup import escape
 
 from starter.cli import context
+from starter.cli.console import tell_links
 from starter.cli.context import DATA_DIR, STACK_FILE, run
 from starter.cli.databases import prepare_several
 from starter.cli.output import err, out
@@ -24,6 +26,10 @@ from stockkeeper.contracts.settings import LogFormat
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="A free one unless given.")]
 TemporalPort = Annotated[int | None, typer.Option(min=1, max=65535, help="Unless given 7233, or a free one.")]
 UiPort = Annotated[int | None, typer.Option(min=1, max=65535, help="Unless given 8233, or a free one.")]
+ConsolePort = Annotated[
+    int | None, typer.Option(min=1, max=65535, help="Of the pages for people. Unless given 8090, or a free one.")
+]
+USUAL_CONSOLE_PORT = 8090
 
 
 def up(
@@ -31,6 +37,7 @@ def up(
     data_dir: Annotated[Path, typer.Option(help="Keeps the data; survives restarts.")] = DATA_DIR,
     temporal_port: TemporalPort = None,
     ui_port: UiPort = None,
+    console_port: ConsolePort = None,
     postgres_port: Port = None,
     max_connections: Annotated[
         int | None,
@@ -51,12 +58,13 @@ def up(
     ] = True,
     ready_file: Annotated[Path | None, typer.Option(help="Written when all is up: its addresses, JSON.")] = None,
 ) -> None:
-    """Run PostgreSQL, Temporal with its UI, and a worker, until Ctrl-C."""
+    """Run PostgreSQL, Temporal with its UI, a worker, and the console, until Ctrl-C."""
     try:
         from devstack.postgres import MAX_CONNECTIONS  # noqa: PLC0415 - the stack is an extra
         from devstack.processes import free_or_none  # noqa: PLC0415
         from devstack.serve import serving  # noqa: PLC0415
         from devstack.temporal import USUAL_PORT, USUAL_UI_PORT  # noqa: PLC0415
+        from starter.console.beside import console_beside  # noqa: PLC0415
     except ImportError as error:
         context.extra_missing("stack", error)
     files = [data_dir / STACK_FILE, *([ready_file] if ready_file else [])]
@@ -81,15 +89,21 @@ def up(
         # The usual ports where nothing else has them, so that clients and bookmarks find this one by themselves.
         at = temporal_port or (free_or_none(USUAL_PORT) if ui_port != USUAL_PORT else None)
         ui_at = ui_port or (free_or_none(USUAL_UI_PORT) if at != USUAL_UI_PORT else None)
-        async with serving(
-            data_dir,
-            temporal_port=at,
-            ui_port=ui_at,
-            postgres_port=postgres_port,
-            max_connections=max_connections or MAX_CONNECTIONS,
-            with_worker=worker,
-            databases=databases,
-        ) as info:
+        console_at = console_port or free_or_none(USUAL_CONSOLE_PORT) or 0
+        async with AsyncExitStack() as running:
+            info = await running.enter_async_context(
+                serving(
+                    data_dir,
+                    temporal_port=at,
+                    ui_port=ui_at,
+                    postgres_port=postgres_port,
+                    max_connections=max_connections or MAX_CONNECTIONS,
+                    with_worker=worker,
+                    databases=databases,
+                )
+            )
+            # Without a worker nobody answers what its pages ask.
+            console = await running.enter_async_context(console_beside(info, console_at)) if worker else None
             for file in files:
                 info.write_ready_file(file)
             try:
@@ -97,7 +111,13 @@ def up(
                     f"[green]up[/green], data in {escape(str(data_dir.absolute()))}\n"
                     f"  Temporal    {info.temporal_address}  namespace {info.namespace}, queue {info.task_queue}\n"
                     f"  its UI      {info.ui_url or 'where your Temporal has it'}\n"
-                    f"  PostgreSQL  in {escape(str(files[0]))}, readable by you only: the URL has a password\n"
+                    f"  PostgreSQL  in {escape(str(files[0]))}, readable by you only: the URL has a password",
+                    soft_wrap=True,
+                )
+                if console is not None:
+                    out.print(f"  console     {escape(console.url)}", soft_wrap=True)
+                    tell_links(console.links)
+                out.print(
                     "In this directory, `stockkeeper` finds it by itself; elsewhere:\n"
                     f"  export TEMPORAL_ADDRESS={info.temporal_address} TEMPORAL_NAMESPACE={info.namespace}\n"
                     f"{_links_to(info.ui_url)}"

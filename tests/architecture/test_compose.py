@@ -11,9 +11,14 @@ import pytest
 from dotenv import dotenv_values
 from ruamel.yaml import YAML
 from sqlalchemy import make_url
+from typer.main import get_command
 
 from activities.settings import Serves
 from devstack import topology
+from starter.cli.app import app
+from starter.console.settings import ConsoleSettings, console_url
+from starter.console.sign_in import LocalSignIn
+from starter.console.ways import sign_in_by
 from starter.secret_files import DATABASE_PASSWORD_FILE, SECRETS
 from stockkeeper.contracts.settings import OTHER_SETTINGS, PREFIX, require_known
 from worker import Settings
@@ -32,7 +37,7 @@ COMPOSE = yaml(ROOT / "docker-compose.yml")
 SERVICES: Mapping[str, Mapping[str, Any]] = COMPOSE["services"]
 PREPARE = {"roles", "temporal-schema", "temporal-namespace", "setup"}
 SERVE = SERVICES.keys() - PREPARE
-OURS = {"setup", "worker", "bulk-worker"}
+OURS = {"setup", "worker", "bulk-worker", "console"}
 PLAIN = {name for name, service in SERVICES.items() if "profiles" not in service}
 
 # Temporal's server takes connections for each of its four services: 20 for runs, 10 for visibility.
@@ -61,7 +66,7 @@ def everything() -> Iterator[tuple[str, str]]:
 
 
 def test_the_plain_stack_and_the_profiles_are_these() -> None:
-    assert {"postgresql", "temporal", "temporal-ui", "worker"} | PREPARE == PLAIN
+    assert {"postgresql", "temporal", "temporal-ui", "worker", "console"} | PREPARE == PLAIN
     others = {(name, *service["profiles"]) for name, service in SERVICES.items() if name not in PLAIN}
     watching = {(name, "observability") for name in ("prometheus", "grafana", "otel-collector", "jaeger")}
     assert others == watching | {("bulk-worker", "bulk")}
@@ -109,6 +114,7 @@ def test_each_service_waits_until_what_it_needs_is_well_or_done() -> None:
         "setup": {"temporal-namespace": done},
         "worker": {"setup": done},
         "bulk-worker": {"setup": done},
+        "console": {"setup": done},
     }
 
 
@@ -140,6 +146,7 @@ def test_nothing_is_published_beyond_this_machine() -> None:
     assert published == {
         "temporal": ["127.0.0.1:7233:7233"],
         "temporal-ui": ["127.0.0.1:8233:8080"],
+        "console": ["127.0.0.1:8090:8090"],
         "prometheus": ["127.0.0.1:9090:9090"],
         "grafana": ["127.0.0.1:3000:3000"],
         "jaeger": ["127.0.0.1:16686:16686"],
@@ -216,6 +223,21 @@ def test_the_workers_settings_are_right(monkeypatch: pytest.MonkeyPatch) -> None
     [most] = [int(word.partition("=")[2]) for word in command if word.startswith("max_connections=")]
     # Room for a worker of the next version beside each one, while the older ones finish.
     assert most >= TEMPORAL_CONNECTIONS + FOR_PEOPLE + 2 * workers * (settings.connections + 3)
+
+
+def test_the_console_listens_where_its_port_is_and_its_settings_are_right() -> None:
+    given = variables("console")
+    url = console_url(given, "")
+    assert SERVICES["console"]["command"] == ["stockkeeper", "console", "--host", "0.0.0.0"]  # noqa: S104
+    ports = {parameter.name: parameter.default for parameter in get_command(app).commands["console"].params}  # type: ignore[attr-defined]
+    [published] = SERVICES["console"]["ports"]
+    assert published == f"127.0.0.1:{urlsplit(url).port}:{ports['port']}"
+    sign_in, people = sign_in_by(given, ConsoleSettings(url), [], [])
+    assert isinstance(sign_in, LocalSignIn)
+    # It knows no database, and has no password.
+    assert [each.person for each in people] == ["ada", "ben"]
+    assert {"DATABASE_URL", DATABASE_PASSWORD_FILE} & given.keys() == set()
+    assert "secrets" not in SERVICES["console"]
 
 
 def test_temporals_server_is_told_what_can_never_be_changed_and_where_its_files_are() -> None:

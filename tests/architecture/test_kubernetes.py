@@ -15,11 +15,16 @@ import pytest
 from dotenv import dotenv_values
 from ruamel.yaml import YAML
 from sqlalchemy import make_url
+from typer.main import get_command
 
 import worker
 from database.sessions import TRANSACTION_SECONDS
 from devstack import topology
+from starter.cli.app import app
 from starter.cli.stack import Part
+from starter.console.security import HEALTH
+from starter.console.settings import ConsoleSettings, console_url
+from starter.console.ways import sign_in_by
 from starter.secret_files import DATABASE_PASSWORD_FILE, SECRETS
 from stockkeeper.contracts.settings import PREFIX, require_known
 
@@ -439,3 +444,73 @@ def test_bulk_work_has_pods_of_its_own_that_are_a_workers_in_all_else(tmp_path: 
     chosen = [name for name, each in policies.items() if selects(each["spec"]["podSelector"]["matchLabels"], labels)]
     assert chosen == [BULK]
     assert policies[BULK]["spec"]["egress"] == policies["stockkeeper-worker"]["spec"]["egress"]
+
+
+def with_console(tmp_path: Path) -> str:
+    """The overlay for production, with the console: before the settings, which know its image."""
+    production = YAML(typ="safe").load(OVERLAYS / "production" / "kustomization.yaml")
+    here = OVERLAYS / "production"
+    components = [here.parent.parent / "components" / "console", *(here / each for each in production["components"])]
+    listed = [Path(os.path.relpath(each.resolve(), tmp_path)).as_posix() for each in components]
+    base = Path(os.path.relpath(OVERLAYS.parent / "base", tmp_path)).as_posix()
+    (tmp_path / "kustomization.yaml").write_text(
+        f"namespace: stockkeeper\nresources: [{base}]\ncomponents: [{', '.join(listed)}]\n"
+    )
+    return tmp_path.as_posix()
+
+
+def test_the_console_has_a_pod_without_a_way_to_the_database(tmp_path: Path) -> None:
+    path = with_console(tmp_path)
+    for checks in (
+        test_a_pod_may_do_nothing_but_its_work,
+        test_a_pods_image_is_of_this_version,
+        test_a_pod_has_variables_that_are_known_and_no_secret_among_them,
+    ):
+        checks(path, "console")
+    given = variables(path, "console")
+    assert "DATABASE_URL" not in given
+    spec = pod(path, "console")["spec"]
+    [container] = spec["containers"]
+    files = {mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "console"}
+    assert given["STOCKKEEPER_CONSOLE_CLIENT_SECRET_FILE"] == f"{files.pop()}/client_secret"
+    secret = {"secretName": "stockkeeper-console", "defaultMode": 0o440}
+    assert [volume["secret"] for volume in spec["volumes"] if "secret" in volume] == [secret]
+    # Sessions are in one process.
+    deployment = of_kind(path, "Deployment")["stockkeeper-console"]["spec"]
+    assert (deployment["replicas"], deployment["strategy"]) == (1, {"type": "Recreate"})
+
+
+def test_the_consoles_settings_are_sign_in_at_a_provider_and_it_is_asked_where_it_answers(tmp_path: Path) -> None:
+    path = with_console(tmp_path)
+    given = variables(path, "console") | {"STOCKKEEPER_CONSOLE_CLIENT_SECRET": "s3cret"}
+    sign_in, people = sign_in_by(given, ConsoleSettings(console_url(given, "")), [], [])
+    assert (sign_in.way, people) == ("provider", [])
+    [container] = pod(path, "console")["spec"]["containers"]
+    assert container["command"] == ["stockkeeper", "console", "--host", "0.0.0.0"]  # noqa: S104
+    ports = {parameter.name: parameter.default for parameter in get_command(app).commands["console"].params}  # type: ignore[attr-defined]
+    assert container["ports"] == [{"name": "pages", "containerPort": ports["port"]}]
+    for kind in ("startup", "liveness", "readiness"):
+        assert container[f"{kind}Probe"]["httpGet"] == {"path": HEALTH, "port": "pages"}
+
+
+def test_the_console_is_reached_by_its_service_and_reaches_temporal_and_the_provider(tmp_path: Path) -> None:
+    path = with_console(tmp_path)
+    labels = pod(path, "console")["metadata"]["labels"]
+    service = of_kind(path, "Service")["stockkeeper-console"]["spec"]
+    assert (service["selector"], service["ports"]) == (labels, [{"name": "pages", "port": 80, "targetPort": "pages"}])
+    assert of_kind(path, "Deployment")["stockkeeper-console"]["spec"]["selector"]["matchLabels"] == labels
+    policies = of_kind(path, "NetworkPolicy")
+    chosen = [name for name, each in policies.items() if selects(each["spec"]["podSelector"]["matchLabels"], labels)]
+    assert chosen == ["stockkeeper-console"]
+    policy = policies["stockkeeper-console"]["spec"]
+    assert {port["port"] for rule in policy["egress"] for port in rule["ports"]} == {53, 443, 7233}
+    [rule] = policy["ingress"]
+    assert rule["ports"] == [{"port": "pages", "protocol": "TCP"}]
+    # What is there for workers chooses no console.
+    worker_labels = pod(path, "worker")["metadata"]["labels"]
+    assert not selects(service["selector"], worker_labels)
+    assert not selects(of_kind(path, "Deployment")["stockkeeper-worker"]["spec"]["selector"]["matchLabels"], labels)
+    assert not selects(one(path, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"], labels)
+    assert built("production") == tuple(
+        each for each in built(path) if not each["metadata"]["name"].startswith("stockkeeper-console")
+    )

@@ -1,5 +1,6 @@
 """`stockkeeper up`, `setup` and `demo`, and `python worker.py`: as processes, the way people run them."""
 
+import getpass
 import json
 import os
 import re
@@ -172,8 +173,12 @@ def test_up_serves_its_directory_alone_until_it_is_interrupted_and_again(tmp_pat
         )
         taken(receiver, secret, 402)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=ANSWER_SECONDS)
+        shown, _ = process.communicate(timeout=ANSWER_SECONDS)
         assert process.returncode == 0
+        # Two people, because who drafts something can't approve it; `stockkeeper console` is the same by itself.
+        links = re.findall(r"^    (\S+): (http://127\.0\.0\.1:\d+)/sign-in\?key=", shown, re.MULTILINE)
+        assert [name for name, _ in links] == [getpass.getuser(), "colleague"]
+        assert f"  console     {links[0][1]}\n" in shown
 
 
 def test_up_serves_two_databases_as_the_page_says(tmp_path: Path) -> None:
