@@ -136,6 +136,8 @@ class Console:
             )
             return self._tell(visit, 500, said)
         if isinstance(response, StreamingResponse):
+            # No proxy on the way may keep it back.
+            response.headers.setdefault("X-Accel-Buffering", "no")
             response.body_iterator = self._while_signed_in(response.body_iterator, session)
         return with_cookie(response, session, self.settings)
 

@@ -446,11 +446,12 @@ def test_bulk_work_has_pods_of_its_own_that_are_a_workers_in_all_else(tmp_path: 
     assert policies[BULK]["spec"]["egress"] == policies["stockkeeper-worker"]["spec"]["egress"]
 
 
-def with_console(tmp_path: Path) -> str:
-    """The overlay for production, with the console: before the settings, which know its image."""
+def with_console(tmp_path: Path, *more: str) -> str:
+    """The overlay for production, with the console: before the settings, which know its image; and more components."""
     production = YAML(typ="safe").load(OVERLAYS / "production" / "kustomization.yaml")
     here = OVERLAYS / "production"
     components = [here.parent.parent / "components" / "console", *(here / each for each in production["components"])]
+    components += [here.parent.parent / "components" / each for each in more]
     listed = [Path(os.path.relpath(each.resolve(), tmp_path)).as_posix() for each in components]
     base = Path(os.path.relpath(OVERLAYS.parent / "base", tmp_path)).as_posix()
     (tmp_path / "kustomization.yaml").write_text(
@@ -514,3 +515,9 @@ def test_the_console_is_reached_by_its_service_and_reaches_temporal_and_the_prov
     assert built("production") == tuple(
         each for each in built(path) if not each["metadata"]["name"].startswith("stockkeeper-console")
     )
+
+
+def test_the_console_has_the_keys_and_certificates_of_whatever_talks_to_temporal(tmp_path: Path) -> None:
+    given = variables(with_console(tmp_path, "encryption", "tls"), "console")
+    assert given["STOCKKEEPER_ENCRYPTION_KEYS_FILE"] == "/run/secrets/encryption/encryption_keys"
+    assert given["TEMPORAL_TLS_CLIENT_KEY_PATH"] == "/run/secrets/tls/tls.key"

@@ -199,7 +199,8 @@ async def test_what_is_streamed_ends_with_the_session() -> None:
         return StreamingResponse(parts())
 
     here = Alone(routes=routes.all)
-    assert (await (await _ada(here)).get("/stream")).text == "one "
+    streamed = await (await _ada(here)).get("/stream")
+    assert (streamed.text, streamed.headers["x-accel-buffering"]) == ("one ", "no")
 
 
 @pytest.mark.parametrize(
