@@ -5,6 +5,8 @@ gettext, one for each page, in `locales`; they are read as they are written. Ins
 warehouse that they are about.
 """
 
+import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
@@ -17,9 +19,11 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
 LOCALES = Path(__file__).parent / "locales"
+STATIC = Path(__file__).parent / "static"
 ENGLISH = "en"
 LANGUAGES = {"en": "English", "de": "Deutsch"}
 """What can be chosen, each in its own words."""
+_SAYS = re.compile(r'\bsay\("((?:[^"\\]|\\.)+)"')
 
 
 @cache
@@ -35,6 +39,13 @@ def _catalogue(language: str) -> Mapping[str, tuple[str, ...]]:
             if key and said and all(said):
                 found[key] = said
     return found
+
+
+@cache
+def _said_by(script: str) -> tuple[str, ...]:
+    """The texts that a script says: it asks for each by ``say("…")``."""
+    said = _SAYS.findall((STATIC / script).read_text())
+    return tuple(dict.fromkeys(str(json.loads(f'"{text}"')) for text in said))
 
 
 def languages() -> list[str]:
@@ -85,6 +96,10 @@ class Texts:
         form = self.locale.plural_form(number)
         said = forms[0] if form == "one" else forms[-1]
         return said.format(number=self.number(number), **values)
+
+    def of_script(self, script: str) -> dict[str, str]:
+        """The texts that a script of ours says, for its page to give it."""
+        return {text: self.say(text) for text in _said_by(script)}
 
     def number(self, value: int | Decimal | None) -> str:
         """A number; nothing for None."""

@@ -17,7 +17,14 @@ _SAID = re.compile(r"""(?:\b_|\bsay|\bn_|\bcounted|\bSignInRefused)\(\s*(?:'((?:
 
 
 def _texts() -> Iterator[tuple[str, str]]:
-    for path in sorted([*CONSOLE.glob("pages/*.py"), *CONSOLE.glob("[!t]*.py"), *CONSOLE.glob("templates/**/*.html")]):
+    for path in sorted(
+        [
+            *CONSOLE.glob("pages/*.py"),
+            *CONSOLE.glob("[!t]*.py"),
+            *CONSOLE.glob("templates/**/*.html"),
+            *CONSOLE.glob("static/[!h]*.js"),
+        ]
+    ):
         for one, other in _SAID.findall(path.read_text()):
             yield path.name, (one or other).replace("\\'", "'").replace('\\"', '"')
 

@@ -1,0 +1,154 @@
+"""A document at the dock: what is wanted of it, and a draft that was scanned and is booked by its number."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+from starlette.responses import JSONResponse, Response
+
+from starter.console.visit import Visit
+from stockkeeper.contracts.messages import MAX_LINES
+from stockkeeper.contracts.stock import FoundItems
+
+Units = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+NUMBER = "console-{id}"
+"""The number of a booking: that of its draft, so that it is booked once however often it is sent."""
+
+
+class DockLot(BaseModel):
+    """Units of a lot that are wanted."""
+
+    lot: str
+    expires_on: date | None
+    quantity: int
+
+
+class DockLine(BaseModel):
+    """A product that is wanted.
+
+    Attributes:
+        wanted: Units that are still wanted.
+        packs: The same in packs, in words; empty: it has none.
+        lots: Its lots, where they are known before.
+    """
+
+    product_id: int
+    sku: str
+    name: str
+    wanted: int
+    packs: str = ""
+    lots: list[DockLot] = Field(default_factory=list)
+
+
+class DraftLine(BaseModel):
+    """Units of a product, maybe of a lot, that were counted.
+
+    Attributes:
+        units: Units that are taken in, or leave.
+        bad: Further units that are rejected, or damaged.
+    """
+
+    product_id: Annotated[int, Field(gt=0)]
+    lot: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    expires_on: date | None = None
+    units: Units
+    bad: Units = 0
+
+
+class Booking(BaseModel):
+    """A draft as it is booked."""
+
+    id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+    lines: Annotated[list[DraftLine], Field(min_length=1, max_length=MAX_LINES)]
+
+    @property
+    def number(self) -> str:
+        """The number that it is booked by."""
+        return NUMBER.format(id=self.id)
+
+    @property
+    def units(self) -> int:
+        """All units, the bad ones as well."""
+        return sum(line.units + line.bad for line in self.lines)
+
+
+def wanted_lines(
+    found: FoundItems, wanted: Iterable[tuple[int, int, Sequence[DockLot]]], supplier_id: int | None = None
+) -> list[DockLine]:
+    """The products that are wanted, in the order of the document; the same product twice is one line.
+
+    Args:
+        found: Their names and packs.
+        wanted: Product, units and lots of each line.
+        supplier_id: Whose packs count first.
+    """
+    lines: dict[int, DockLine] = {}
+    for product_id, units, lots in wanted:
+        line = lines.setdefault(
+            product_id,
+            DockLine(
+                product_id=product_id,
+                sku=found.skus.get(product_id, str(product_id)),
+                name=found.product_names.get(product_id, ""),
+                wanted=0,
+            ),
+        )
+        line.wanted += max(units, 0)
+        line.lots += lots
+    for line in lines.values():
+        shown = found.units_of(line.product_id, supplier_id).shown(line.wanted)
+        # 120 (5 cases of 24): the number itself stands beside it.
+        line.packs = shown.partition(" ")[2]
+    return list(lines.values())
+
+
+def show_dock(
+    visit: Visit,
+    *,
+    title: str,
+    about: str,
+    back: str,
+    path: str,
+    lines: Sequence[DockLine],
+    button: str,
+    over_advice: str,
+    bad: str | None = None,
+    names_lots: bool = False,
+    lots_fixed: bool = False,
+) -> Response:
+    """The page on which a document is scanned and booked.
+
+    Args:
+        visit: Whose.
+        title: Its heading.
+        about: Whence and where to.
+        back: The page with all such documents.
+        path: Where its drafts are sent.
+        lines: What is wanted.
+        button: The words on the button, with ``{count}``.
+        over_advice: What is to be known before more than is wanted is booked.
+        bad: The word for units that are rejected or damaged, in the person's language; None: there are none.
+        names_lots: Whether a lot may be typed.
+        lots_fixed: Whether only the lots of the lines are right.
+    """
+    dock = {
+        "key": f"{visit.person} {path}",
+        "path": path,
+        "lines": [line.model_dump(mode="json") for line in lines],
+        "bad": bad,
+        "over": "refuse" if lots_fixed else "ask",
+        "lotsFixed": lots_fixed,
+        "names_lots": names_lots,
+        "button": button,
+        "texts": visit.texts.of_script("dock.js"),
+    }
+    return visit.show("dock.html", title=title, about=about, back=back, dock=dock, over_advice=over_advice)
+
+
+def booked(message: str, lines: Sequence[DockLine]) -> Response:
+    """What came of a booking, and what is wanted afterwards."""
+    is_over = not any(line.wanted for line in lines)
+    shown = [line.model_dump(mode="json") for line in lines]
+    return JSONResponse({"message": message, "lines": shown, "is_over": is_over})

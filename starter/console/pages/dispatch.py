@@ -1,0 +1,108 @@
+"""Dispatch: transfers that leave, scanned and booked once."""
+
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from starlette.responses import RedirectResponse, Response
+
+from starter.console.bodies import body_of
+from starter.console.dock import Booking, DockLine, DockLot, booked, show_dock, wanted_lines
+from starter.console.expected import SHOWN, expected_at
+from starter.console.named import names_of
+from starter.console.pages.receive import way_of
+from starter.console.routes import Routes
+from starter.console.visit import Visit
+from stockkeeper.client.lines import Line, LotLine
+from stockkeeper.contracts import transfer
+from stockkeeper.contracts.permission import Role
+from stockkeeper.contracts.stock import FoundItems
+from stockkeeper.contracts.transfer_state import TransferState, TransferStatus
+
+routes = Routes()
+
+
+@routes.get("/dispatch", Role.RECEIVE)
+async def show_departures(visit: Visit) -> Response:
+    """Transfers of which something is still at its source; ``find`` leads to the one of that number."""
+    if number := visit.query("find"):
+        await visit.stock.transfer(number)
+        return RedirectResponse(f"/dispatch/{quote(number, safe='')}", status_code=303)
+    held = [
+        ("transfer", "/dispatch/{number}", 0, visit.stock.transfers(status=status, limit=SHOWN))
+        for status in (TransferStatus.PENDING, TransferStatus.IN_TRANSIT)
+    ]
+    return visit.show(
+        "expected.html",
+        title=visit.texts.say("Dispatch"),
+        path="/dispatch",
+        expected=await expected_at(visit, *held),
+        now=datetime.now(UTC),
+        nothing=visit.texts.say("No transfer waits to leave."),
+    )
+
+
+@routes.get("/dispatch/{number}", Role.RECEIVE)
+async def show_departure(visit: Visit) -> Response:
+    """What of a transfer is still at its source."""
+    state = (await visit.stock.transfer(visit.path("number"))).state
+    visit.require(transfer.PROCESS, "dispatch", state)
+    found = await _names(visit, state)
+    return show_dock(
+        visit,
+        title=visit.texts.say("Dispatch {name}", name=state.transfer_number),
+        about=way_of(state, found),
+        back="/dispatch",
+        path=f"/dispatch/{quote(state.transfer_number, safe='')}/book",
+        lines=_held(state, found),
+        button=visit.texts.say("Let {count} units leave"),
+        over_advice=visit.texts.say("No more can leave than is held for the transfer. Count again."),
+        names_lots=True,
+    )
+
+
+@routes.post("/dispatch/{number}/book", Role.RECEIVE)
+async def book_departure(visit: Visit) -> Response:
+    """Let the goods of a draft leave, by its number."""
+    leaves = await visit.stock.transfer(visit.path("number"))
+    visit.require(transfer.PROCESS, "dispatch", leaves.state)
+    booking = await body_of(visit, Booking)
+    state = await leaves.dispatch(leaving(booking), performed_by=visit.person, dispatch_id=booking.number)
+    said = visit.texts.counted("{number} unit has left.", "{number} units have left.", booking.units)
+    return booked(said, _held(state, await _names(visit, state)))
+
+
+def leaving(booking: Booking) -> list[Line]:
+    """Units that leave, a line for each product, with the lots that were scanned."""
+    units: dict[int, int] = {}
+    lots: dict[int, list[LotLine]] = {}
+    for each in booking.lines:
+        units[each.product_id] = units.get(each.product_id, 0) + each.units
+        if each.lot is not None:
+            lots.setdefault(each.product_id, []).append(LotLine(each.lot, quantity=each.units))
+    return [Line(product, quantity=quantity, lots=lots.get(product)) for product, quantity in units.items()]
+
+
+async def _names(visit: Visit, state: TransferState) -> FoundItems:
+    return await names_of(
+        visit.stock,
+        products=[line.product_id for line in state.line_items],
+        warehouses=[state.from_warehouse_id, state.to_warehouse_id],
+    )
+
+
+def _held(state: TransferState, found: FoundItems) -> list[DockLine]:
+    return wanted_lines(
+        found,
+        [
+            (
+                line.product_id,
+                line.held,
+                [
+                    DockLot(lot=lot.lot_number, expires_on=lot.expires_on, quantity=lot.held)
+                    for lot in line.lots
+                    if lot.held
+                ],
+            )
+            for line in state.line_items
+        ],
+    )
