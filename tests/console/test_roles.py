@@ -18,7 +18,9 @@ from tests.support.purchase_order import Purchasing
 from tests.support.shop import Shop
 
 NAMES = [route.name for route in ROUTES]
-CHANGES = [route for route in ROUTES if route.method == "POST"]
+READS = {"POST /scan"}
+"""Questions whose texts are too long for an address: they change nothing."""
+CHANGES = [route for route in ROUTES if route.method == "POST" and route.name not in READS]
 
 
 def _path(route: Route) -> str:
