@@ -8,6 +8,8 @@ from starter.cli.output import err, out, print_json, table
 from starter.cli.times import shown
 from stockkeeper.client.inbox import InboxItem
 
+_PRINTED = ("kind", "number", "waits_for", "about", "where", "requested_by", "since", "due_at")
+
 
 def inbox(*, limit: options.InboxLimit = None, as_json: options.AsJson = False) -> None:
     """List all that waits for a person, the oldest first: approvals, variances, returns, overdue goods, findings."""
@@ -18,7 +20,7 @@ def inbox(*, limit: options.InboxLimit = None, as_json: options.AsJson = False) 
     found = run(work())
     items = found[:limit]
     if as_json:
-        print_json([{name: printing.plain(value) for name, value in vars(each).items()} for each in items])
+        print_json([{name: printing.plain(getattr(each, name)) for name in _PRINTED} for each in items])
     elif not items:
         out.print("nothing waits for a person")
     else:

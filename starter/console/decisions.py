@@ -1,14 +1,19 @@
 """Decisions about documents, one by one or several at once: what is sent, and what came of each."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from starter.console.visit import Visit
 from stockkeeper.contracts.errors import StockkeeperError
 
+AT_ONCE = 5
+"""Decisions that are on their way together: one person's click is not to hold up everybody else's orders."""
+
 Decide: TypeAlias = Callable[[Visit, str, str | None], Awaitable[str]]
-"""Carries a decision about one document out: the visit, its number and the version that was seen; what came of it."""
+"""Carries a decision about one document out: the visit, its number, and the amount that was seen or the reason that was
+given; what came of it."""
 
 
 @dataclass(frozen=True)
@@ -29,22 +34,27 @@ class Outcome:
 
 
 async def decide_each(
-    visit: Visit, ways: Mapping[str, Decide], chosen: list[tuple[str, str, str | None]]
+    visit: Visit, ways: Mapping[str, Decide], chosen: Sequence[tuple[str, str, str | None]]
 ) -> list[Outcome]:
     """Carry a decision out for each document by itself: a refusal doesn't stop the others.
 
     Args:
         visit: Who decides.
         ways: How it is carried out, by kind of document.
-        chosen: Kind, number and version of each.
+        chosen: Kind, number, and what was seen or the reason, of each.
+
+    Returns:
+        What came of each, in the same order.
     """
-    outcomes = []
-    for kind, number, version in chosen:
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def decided(kind: str, number: str, told: str | None) -> Outcome:
         if (decide := ways.get(kind)) is None:
-            outcomes.append(Outcome(kind, number, visit.texts.say("This is decided on its own page."), is_done=False))
-            continue
+            return Outcome(kind, number, visit.texts.say("This is decided on its own page."), is_done=False)
         try:
-            outcomes.append(Outcome(kind, number, await decide(visit, number, version), is_done=True))
+            async with turns:
+                return Outcome(kind, number, await decide(visit, number, told), is_done=True)
         except StockkeeperError as refused:
-            outcomes.append(Outcome(kind, number, str(refused), is_done=False))
-    return outcomes
+            return Outcome(kind, number, str(refused), is_done=False)
+
+    return list(await asyncio.gather(*(decided(*each) for each in chosen)))

@@ -158,6 +158,8 @@ class Adjustments(Part):
                 requested_by=each.requested_by,
                 since=each.since,
                 due_at=each.approve_by,
+                task="approve",
+                facts={"value": each.value, "unvalued_units": each.unvalued_units, "would_end": each.would_end},
             )
             for each in await self.adjustments_awaiting_approval()
         ]

@@ -85,7 +85,7 @@ class CustomerReturns(Part):
         """Returns that are expected, and to be inspected."""
         del now
         listed = await self.customer_returns(status=ReturnStatus.EXPECTED, limit=None)
-        return [listed_item("return", each, "the goods and their inspection") for each in listed]
+        return [listed_item("return", each, "the goods and their inspection", task="inspect") for each in listed]
 
     async def create_return(
         self,

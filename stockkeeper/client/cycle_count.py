@@ -244,6 +244,7 @@ class CycleCounts(Part):
                 requested_by=each.counted_by,
                 since=each.counted_at,
                 due_at=None,
+                task="record",
             )
             async for each in self.variances()
         ]

@@ -152,7 +152,9 @@ class Inspections(Part):
         """Inspections of which something is still set aside."""
         del now
         listed = await self.inspections(status=InspectionStatus.OPEN, limit=None)
-        return [listed_item("inspection", each, "release or scrap by another person") for each in listed]
+        return [
+            listed_item("inspection", each, "release or scrap by another person", task="release") for each in listed
+        ]
 
 
 def _of_lots(lines: Iterable[Line] | None) -> list[Mapping[str, Any]] | None:

@@ -341,6 +341,13 @@ class PurchaseOrders(Part):
                 requested_by=draft.requested_by,
                 since=draft.since,
                 due_at=draft.approve_by,
+                task="approve",
+                facts={
+                    "total": draft.total,
+                    "supplier": draft.supplier,
+                    "approvals": draft.approvals,
+                    "required_approvals": draft.required_approvals,
+                },
             )
             for draft in await self.awaiting_approval()
         ]

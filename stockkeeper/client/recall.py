@@ -53,7 +53,7 @@ class Recalls(Part):
         """Recalls that are under way."""
         del now
         listed = await self.recalls(status=RecallStatus.BLOCKED, limit=None)
-        return [listed_item("recall", each, "close, or release by another person") for each in listed]
+        return [listed_item("recall", each, "close, or release by another person", task="close") for each in listed]
 
     async def block_lot(
         self,

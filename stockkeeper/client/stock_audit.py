@@ -55,6 +55,8 @@ class StockAudits(Part):
                 requested_by=None,
                 since=each.first_seen_at,
                 due_at=None,
+                task="decide",
+                facts={"kind": each.kind, "expected": each.expected, "actual": each.actual, "sku": each.sku},
             )
             async for each in self.findings()
         ]

@@ -5,9 +5,17 @@ from decimal import Decimal
 import pytest
 
 from stockkeeper.domain.permission import Role
-from tests.support.console import PHONE, AtTheConsole, axe_finds, picture
-from tests.support.purchase_order import Purchasing
-from tests.support.shop import Shop
+from stockkeeper.domain.stock import ItemKey
+from tests.support.adjustment import Adjusting, pending, priced
+from tests.support.books import level
+from tests.support.console import DESKTOP, PHONE, AtTheConsole, axe_finds, cells, picture
+from tests.support.purchase_order import Purchasing, wanted
+from tests.support.shop import Shop, new_reference
+
+
+def on_hand(shop: Shop, item: ItemKey) -> int:
+    """Units on hand by the books."""
+    return level(shop.engine, item)[0]
 
 
 async def _draft(shop: Shop, purchasing: Purchasing, number: str, units: int = 2_000) -> None:
@@ -85,4 +93,154 @@ async def test_two_taps_approve_on_a_phone(
     assert await page.get_by_role("status").inner_text() == f"{number} is approved and goes to the supplier."
     await picture(page, "inbox_phone")
     assert await axe_finds(page) == []
+    await page.context.close()
+
+
+async def test_an_adjustment_shows_what_is_before_and_after_and_is_posted(
+    console: AtTheConsole, adjusting: Adjusting, shop: Shop
+) -> None:
+    number, item = await pending(adjusting, shop)
+    ada = await console.person("ada", [Role.APPROVE])
+    listed = await ada.get("/inbox?kind=adjust")
+    assert f'href="/inbox/adjust/{number}"' in listed
+    assert f'value="adjust {number}\t1000.00"' in listed
+    page = await ada.get(f"/inbox/adjust/{number}")
+    assert cells(page) == ["12", "-10", "2", "-1,000.00"]
+    assert "broken in the rain" in page
+    await ada.post(f"/inbox/adjust/{number}/approve")
+    assert f"{number} is approved and in the books." in await ada.get("/inbox")
+    state = await adjusting.state(number)
+    assert (state["status"], state["approved_by"]) == ("POSTED", "ada")
+    assert on_hand(shop, item) == 2
+
+
+async def test_an_adjustment_is_rejected_with_a_reason_and_stock_stays(
+    console: AtTheConsole, adjusting: Adjusting, shop: Shop
+) -> None:
+    number, item = await pending(adjusting, shop)
+    ada = await console.person("ada", [Role.APPROVE])
+    assert "Say why" in (await ada.post(f"/inbox/adjust/{number}/reject", status=422)).text
+    assert (await adjusting.state(number))["status"] == "PENDING"
+    await ada.post(f"/inbox/adjust/{number}/reject", {"reason": "count again"})
+    state = await adjusting.state(number)
+    assert (state["status"], state["closed_reason"]) == ("REJECTED", "count again")
+    assert on_hand(shop, item) == 12
+
+
+async def test_several_kinds_are_rejected_at_once_for_one_reason(
+    console: AtTheConsole, purchasing: Purchasing, adjusting: Adjusting, shop: Shop, number: str
+) -> None:
+    await _draft(shop, purchasing, number)
+    adjustment, item = await pending(adjusting, shop)
+    ada = await console.person("ada", [Role.APPROVE])
+    chosen = [f"po {number}\t2000.00", f"adjust {adjustment}\t1000.00", "po NONE"]
+    assert "Say why" in (await ada.post("/inbox/reject", {"chosen": chosen}, status=422)).text
+    assert (await purchasing.state(number))["status"] == "DRAFT"
+    answered = await ada.post("/inbox/reject", {"chosen": chosen, "reason": "not this month"}, status=200)
+    assert answered.text.count("is rejected") == 2
+    assert "NONE doesn&#39;t exist" in answered.text
+    assert (await purchasing.state(number))["closed_reason"] == "not this month"
+    assert (await adjusting.state(adjustment))["closed_reason"] == "not this month"
+    assert on_hand(shop, item) == 12
+
+
+async def test_an_order_that_was_amended_meanwhile_is_not_approved_unseen(
+    console: AtTheConsole, purchasing: Purchasing, shop: Shop, number: str
+) -> None:
+    item = shop.item(0)
+    await purchasing.draft(number, shop.supplier(), [(item, 2_000)])
+    ada = await console.person("ada", [Role.APPROVE])
+    more = {"line_items": [wanted(item, 3_000)], "performed_by": "rita", "reason": "more"}
+    await purchasing.update(number, "amend", more)
+    answered = await ada.post("/inbox/approve", {"chosen": [f"po {number}\t2000.00"]}, status=200)
+    assert f"{number} has been changed meanwhile" in answered.text
+    await ada.post(f"/inbox/po/{number}/approve", {"version": "1"}, status=409)
+    assert (await purchasing.state(number))["approvals"] == []
+    await ada.post("/inbox/approve", {"chosen": [f"po {number}\t3000.00"]}, status=200)
+    assert (await purchasing.state(number))["status"] == "SUBMITTED"
+
+
+async def test_only_what_concerns_a_person_is_shown_and_why_they_may_not_decide(
+    console: AtTheConsole, purchasing: Purchasing, shop: Shop, number: str
+) -> None:
+    item, elsewhere = shop.item(0), shop.item(0)
+    await purchasing.draft(number, shop.supplier(), [(item, 2_000)])
+    here = await console.person("ada", [Role.APPROVE], [item.warehouse_id])
+    assert f"po {number}\t2000.00" in await here.get("/inbox?kind=po")
+    there = await console.person("ada", [Role.APPROVE], [elsewhere.warehouse_id])
+    assert number not in await there.get("/inbox")
+    everything = await there.get("/inbox?kind=po&whose=all")
+    assert number in everything
+    assert f'value="po {number}' not in everything
+    assert "It is in a warehouse that isn&#39;t yours." in everything
+    counter = await console.person("cy", [Role.COUNT])
+    assert number not in await counter.get("/inbox")
+    drafted_by = await console.person("Rita", [Role.APPROVE, Role.BUY], [item.warehouse_id])
+    for page in (await drafted_by.get("/inbox?kind=po"), await drafted_by.get(f"/inbox/po/{number}")):
+        assert "You asked for it yourself: somebody else has to decide." in page
+        assert f'value="po {number}' not in page
+        assert f"/inbox/po/{number}/approve" not in page
+    small = await console.person("lin", [Role.APPROVE], limit=Decimal(500))
+    for page in (await small.get(f"/inbox/po/{number}"), await small.get("/inbox?kind=po")):
+        assert "It is worth 2,000.00, and you approve up to 500.00." in page
+    refused = await small.post(f"/inbox/po/{number}/approve", {"version": "1"}, status=403)
+    assert "up to which" in refused.text
+    state = await purchasing.state(number)
+    assert (state["status"], state["approvals"]) == ("DRAFT", [])
+
+
+async def test_the_paper_of_an_order_has_its_lines_and_no_address(
+    console: AtTheConsole, purchasing: Purchasing, shop: Shop, number: str
+) -> None:
+    item, supplier = shop.item(0), shop.supplier("sales@supplier.example")
+    await purchasing.draft(number, supplier, [(item, 2_000)])
+    looks = await console.person("lou", [Role.LOOK])
+    paper = await looks.get(f"/inbox/po/{number}/print")
+    assert cells(paper)[:5] == ["1", "2,000", "1.00", "2,000.00", "2,000.00"]
+    assert "it isn&#39;t approved" in paper
+    assert "@" not in paper + await looks.get(f"/inbox/po/{number}")
+
+
+@pytest.mark.usefixtures("needs_browser")
+async def test_several_are_decided_by_keyboard_alone(
+    console: AtTheConsole, purchasing: Purchasing, adjusting: Adjusting, shop: Shop, number: str
+) -> None:
+    item = shop.item(12, product=priced(shop, "100.00"))
+    adjustment = new_reference("a")
+    await adjusting.adjust(adjustment, (item, -10))
+    await purchasing.draft(number, shop.supplier(), [(item, 2_000)])
+    page = await console.page("ada", [Role.APPROVE], [item.warehouse_id], screen=DESKTOP)
+    await page.get_by_label(f"Choose {number}").focus()
+    await page.keyboard.press("Space")
+    await page.get_by_label(f"Choose {adjustment}").focus()
+    await page.keyboard.press("Space")
+    await page.get_by_text("Reject what is ticked").focus()
+    await page.keyboard.press("Enter")
+    await picture(page, "inbox_desktop")
+    assert await axe_finds(page) == []
+    await page.get_by_label("Why?").fill("wrong month")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("heading", name="What came of it").wait_for()
+    await picture(page, "outcomes_desktop")
+    assert await axe_finds(page) == []
+    assert (await purchasing.state(number))["closed_reason"] == "wrong month"
+    assert (await adjusting.state(adjustment))["status"] == "REJECTED"
+    await page.context.close()
+
+
+@pytest.mark.usefixtures("needs_browser")
+async def test_an_adjustment_and_a_paper_fit_their_screens(
+    console: AtTheConsole, purchasing: Purchasing, adjusting: Adjusting, shop: Shop, number: str
+) -> None:
+    adjustment, _ = await pending(adjusting, shop)
+    await _draft(shop, purchasing, number)
+    page = await console.page("ada", screen=PHONE, language="de-DE")
+    for path, name in ((f"/inbox/adjust/{adjustment}", "adjustment"), (f"/inbox/po/{number}/print", "paper")):
+        await page.goto(path)
+        await picture(page, f"{name}_phone")
+        assert await axe_finds(page) == []
+        assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    await page.emulate_media(media="print")
+    await picture(page, "paper_printed")
+    assert not await page.get_by_role("button", name="Drucken").is_visible()
     await page.context.close()

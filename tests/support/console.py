@@ -4,7 +4,8 @@ import os
 import re
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 EVERY_ROLE = tuple(Role)
 
 _AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+_NUMBER_CELL = re.compile(r'<td class="num[^"]*"[^>]*>(.*?)</td>', re.DOTALL)
 _CSRF = re.compile(r'<meta name="csrf" content="([^"]+)">')
 
 
@@ -89,12 +91,17 @@ class AtTheConsole:
             await client.aclose()
 
     async def person(
-        self, name: str = "ada", roles: Iterable[Role] = EVERY_ROLE, warehouses: Iterable[int] | None = None
+        self,
+        name: str = "ada",
+        roles: Iterable[Role] = EVERY_ROLE,
+        warehouses: Iterable[int] | None = None,
+        *,
+        limit: Decimal | None = None,
     ) -> Person:
-        """Somebody with these roles, who may do it in these warehouses; None: in all."""
+        """Somebody with these roles, who may do it in these warehouses and approves up to this limit; None: in all."""
         http = httpx.AsyncClient(base_url=self.url, timeout=60)
         self.clients.append(http)
-        link = self.sign_in.invite(_identity(name, roles, warehouses))
+        link = self.sign_in.invite(replace(_identity(name, roles, warehouses), limit=limit))
         assert (await http.get(link)).status_code == 303
         return Person(name, http)
 
@@ -119,6 +126,11 @@ class AtTheConsole:
 
 def _identity(name: str, roles: Iterable[Role], warehouses: Iterable[int] | None) -> Identity:
     return Identity(name, frozenset(roles), None if warehouses is None else frozenset(warehouses))
+
+
+def cells(source: str) -> list[str]:
+    """The numbers in a page's tables, as they are written there."""
+    return [re.sub(r"<[^>]+>", " ", each).strip() for each in _NUMBER_CELL.findall(source)]
 
 
 async def axe_finds(page: Page) -> list[str]:

@@ -1,95 +1,134 @@
-"""A purchase order: its lines, the reason for each, and the decision about it."""
+"""A purchase order: its lines, the reason for each, the decision about it, and its paper."""
 
 from starlette.responses import Response
 
-from starter.console.named import names_of
+from starter.console.named import names_of, zone_at
 from starter.console.routes import Routes
 from starter.console.visit import Visit
+from starter.console.waiting import why_above_limit, why_not_by
 from stockkeeper.client.purchase_order import PurchaseOrder
 from stockkeeper.contracts import purchase_order
 from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.permission import Role, require_limit
-from stockkeeper.contracts.purchase_order_state import PurchaseOrderStatus
+from stockkeeper.contracts.purchase_order_state import PurchaseOrderState, PurchaseOrderStatus, is_same_person
+from stockkeeper.contracts.stock import FoundItems
 
 routes = Routes()
+
+_NEEDS = purchase_order.PROCESS.needs
+_COMES = (PurchaseOrderStatus.SUBMITTED, PurchaseOrderStatus.CONFIRMED)
 
 
 @routes.get("/inbox/po/{number}")
 async def show_purchase_order(visit: Visit) -> Response:
     """One order, with the buttons that this person may press."""
     order = await visit.stock.purchase_order(visit.path("number"))
-    return await _shown(visit, order)
+    state = order.state
+    found = await _names(visit, state)
+    waits = state.status is PurchaseOrderStatus.DRAFT
+    decides = waits and visit.may(_NEEDS["approve"], state)
+    hindered = _hindered(visit, state) if decides else None
+    return visit.show(
+        "purchase_order.html",
+        order=state,
+        found=found,
+        zone=zone_at(found, state.warehouse_id),
+        waits=waits,
+        hindered=hindered,
+        may_decide=decides and hindered is None,
+        may_receive=state.status in _COMES and visit.may(_NEEDS["receive"], state),
+        may_approve_difference=not waits
+        and state.status is not PurchaseOrderStatus.CANCELLED
+        and visit.may(_NEEDS["approve_difference"], state),
+    )
+
+
+@routes.get("/inbox/po/{number}/print")
+async def print_purchase_order(visit: Visit) -> Response:
+    """The order as a paper for its supplier."""
+    state = (await visit.stock.purchase_order(visit.path("number"))).state
+    return visit.show("purchase_order_paper.html", order=state, found=await _names(visit, state))
 
 
 @routes.post("/inbox/po/{number}/approve", Role.APPROVE)
 async def approve_purchase_order(visit: Visit) -> Response:
     """Approve the version that was looked at."""
-    said = await approve(visit, visit.path("number"), await visit.field("version"))
+    version = await visit.field("version")
+    if version is not None and not (version.isascii() and version.isdecimal()):
+        raise InvalidRequest(visit.texts.say("{value} isn't a version.", value=repr(version)))
+    order = await visit.stock.purchase_order(visit.path("number"))
+    said = await _approve(visit, order, int(version) if version else order.state.version)
     return visit.go_to("/inbox", said)
 
 
 @routes.post("/inbox/po/{number}/reject", Role.APPROVE)
 async def reject_purchase_order(visit: Visit) -> Response:
     """Reject it, with a reason."""
-    reason = await visit.field("reason")
-    if reason is None:
-        raise InvalidRequest(visit.texts.say("Say why, so that whoever drafted it can mend it."))
-    said = await reject(visit, visit.path("number"), reason)
+    said = await reject(visit, visit.path("number"), await visit.field("reason"))
     return visit.go_to("/inbox", said)
 
 
-async def approve(visit: Visit, number: str, version: str | None) -> str:
-    """Approve an order, and say what came of it.
+async def approve_listed(visit: Visit, number: str, seen: str | None) -> str:
+    """Approve an order from the list, and say what came of it.
 
     Args:
         visit: Who approves.
         number: The order's number.
-        version: The version that was seen, so that an amendment since then isn't approved unseen.
+        seen: The total that the list showed, so that an amendment since then isn't approved unseen; None: it isn't
+            known.
 
     Raises:
         DomainError: See `PurchaseOrder.approve`.
     """
     order = await visit.stock.purchase_order(number)
-    visit.require(purchase_order.PROCESS, "approve", order.state)
-    require_limit(visit.identity, order.state.total, "approve")
-    if version is not None and not version.isdecimal():
-        raise InvalidRequest(f"{version!r} isn't a version")
-    state = await order.approve(approver=visit.person, version=int(version) if version else None)
-    if state.status is PurchaseOrderStatus.DRAFT:
-        missing = state.required_approvals - len(state.approvals)
-        return visit.texts.counted(
-            "{name} is approved by you; {number} more approval is needed.",
-            "{name} is approved by you; {number} more approvals are needed.",
-            missing,
-            name=number,
-        )
-    return visit.texts.say("{name} is approved and goes to the supplier.", name=number)
+    if seen is not None and seen != str(order.state.total):
+        raise InvalidRequest(visit.texts.say("{name} has been changed meanwhile. Look at it again.", name=number))
+    return await _approve(visit, order, order.state.version)
 
 
-async def reject(visit: Visit, number: str, reason: str) -> str:
+async def reject(visit: Visit, number: str, reason: str | None) -> str:
     """Reject an order, and say what came of it.
 
     Raises:
         DomainError: See `PurchaseOrder.reject`.
     """
+    if reason is None:
+        raise InvalidRequest(visit.texts.say("Say why, so that whoever drafted it can mend it."))
     order = await visit.stock.purchase_order(number)
     visit.require(purchase_order.PROCESS, "reject", order.state)
     await order.reject(approver=visit.person, reason=reason)
     return visit.texts.say("{name} is rejected. Whoever drafted it sees your reason.", name=number)
 
 
-async def _shown(visit: Visit, order: PurchaseOrder) -> Response:
-    state = order.state
-    found = await names_of(
+async def _approve(visit: Visit, order: PurchaseOrder, version: int) -> str:
+    visit.require(purchase_order.PROCESS, "approve", order.state)
+    require_limit(visit.identity, order.state.total, "approve")
+    state = await order.approve(approver=visit.person, version=version)
+    if state.status is PurchaseOrderStatus.DRAFT:
+        missing = state.required_approvals - len(state.approvals)
+        return visit.texts.counted(
+            "{name} is approved by you; {number} more approval is needed.",
+            "{name} is approved by you; {number} more approvals are needed.",
+            missing,
+            name=order.name,
+        )
+    return visit.texts.say("{name} is approved and goes to the supplier.", name=order.name)
+
+
+def _hindered(visit: Visit, order: PurchaseOrderState) -> str | None:
+    """Why this person may not decide about a draft; None: they may."""
+    drafted_by = [order.requested_by, *(each.amended_by for each in order.amendments)]
+    if why := why_not_by(visit, *drafted_by):
+        return why
+    if any(is_same_person(each.approver, visit.person) for each in order.approvals):
+        return visit.texts.say("You have approved it already: it waits for somebody else.")
+    return why_above_limit(visit, order.total)
+
+
+async def _names(visit: Visit, order: PurchaseOrderState) -> FoundItems:
+    return await names_of(
         visit.stock,
-        products=[line.product_id for line in state.line_items],
-        warehouses=[state.warehouse_id],
-        suppliers=[state.supplier_id],
-    )
-    waits = state.status is PurchaseOrderStatus.DRAFT
-    return visit.show(
-        "purchase_order.html",
-        order=state,
-        found=found,
-        may_decide=waits and visit.may(purchase_order.PROCESS.needs["approve"], state),
+        products=[line.product_id for line in order.line_items],
+        warehouses=[order.warehouse_id],
+        suppliers=[order.supplier_id],
     )
