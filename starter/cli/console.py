@@ -44,6 +44,8 @@ def console(
         log_as(LogFormat.JSON if os.environ.get(LOG_FORMAT) == LogFormat.JSON else LogFormat.TEXT)
         # Its lines have addresses in them.
         logging.getLogger("httpx").setLevel(logging.WARNING)
+        # It tells where it listens in its own words, and we in ours.
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)
         stop = asyncio.Event()
         for signum in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(signum, stop.set)

@@ -16,6 +16,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
+from starter.console.settings import is_trusted_way
 from stockkeeper.contracts.claims import ALGORITHMS, LEEWAY, LONGEST_TOKEN
 from stockkeeper.contracts.errors import StockkeeperError
 
@@ -23,7 +24,6 @@ ANSWERS_WITHIN_SECONDS = 10.0
 KNOWN_FOR_SECONDS = 3600.0
 """So long what the provider says of itself is taken for the present state."""
 DISCOVERY = "/.well-known/openid-configuration"
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _NEEDED = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 _REGISTRY = JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
 
@@ -53,14 +53,6 @@ class Registration:
     client_secret: str | None = field(repr=False)
     comes_back_to: str
     scopes: str = "openid profile email"
-
-
-def is_trusted_way(url: str) -> bool:
-    """Whether nobody on the way can change what is sent there and back: by TLS, or on this machine."""
-    parts = urlsplit(url)
-    return bool(parts.hostname) and (
-        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-    )
 
 
 class Provider:

@@ -10,12 +10,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from starter.console.app import Console
-from starter.console.provider import ProviderFails
 from starter.console.settings import ConsoleSettings, console_url
 from starter.console.sign_in import LocalSignIn
-from starter.console.sign_in_provider import ProviderSignIn
 from starter.console.visit import token_of_visit
-from starter.console.ways import ISSUER, proxies_by, sign_in_by
+from starter.console.ways import proxies_by, sign_in_by
 from stockkeeper.client.identity import Token
 from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import StockkeeperError
@@ -65,13 +63,8 @@ async def console_running(
     named = f"[{host}]" if ":" in host else host
     settings = ConsoleSettings(console_url(environ, f"http://{named}:{port}"), ui_url, namespace, proxies_by(environ))
     sign_in, with_links = sign_in_by(environ, settings, people, otherwise)
-    hands_on = isinstance(sign_in, ProviderSignIn)
-    if isinstance(sign_in, ProviderSignIn):
-        try:
-            await sign_in.look()
-        except ProviderFails as error:
-            raise StockkeeperError(f"the identity provider that {ISSUER} names can't be asked: {error}") from None
-    console = Console(await connect(token_of_visit if hands_on else None), settings, sign_in)
+    await sign_in.look()
+    console = Console(await connect(token_of_visit if sign_in.hands_on_tokens else None), settings, sign_in)
     async with listening(console.app(), host, port) as found:
         console.settings = replace(settings, url=console_url(environ, f"http://{named}:{found}"))
         url = console.settings.url

@@ -10,6 +10,8 @@ from stockkeeper.contracts.errors import StockkeeperError
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
 URL = "STOCKKEEPER_CONSOLE_URL"
 """The variable with the address at which people reach the console."""
 
@@ -63,3 +65,11 @@ def console_url(environ: Mapping[str, str], otherwise: str) -> str:
             f"{URL} is {url!r}: it must be an address without a path, such as https://stock.example.com"
         )
     return url
+
+
+def is_trusted_way(url: str) -> bool:
+    """Whether nobody on the way can change what is sent there and back: by TLS, or on this machine."""
+    parts = urlsplit(url)
+    return bool(parts.hostname) and (
+        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    )

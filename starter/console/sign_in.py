@@ -49,10 +49,19 @@ class SignIn:
     Attributes:
         way: ``link``, ``provider`` or ``proxy``: what the page of sign-in says.
         proves_each_request: Whether each request says by itself who it is, and a cookie alone is nothing.
+        hands_on_tokens: Whether a person's token goes on to the workers with each call.
     """
 
     way = "link"
     proves_each_request = False
+    hands_on_tokens = False
+
+    async def look(self) -> None:
+        """Look, before anybody comes, whether all is there that signing in needs.
+
+        Raises:
+            StockkeeperError: It isn't.
+        """
 
     def visitor_of(self, request: Request) -> Visitor | None:
         """Who it is, by the request alone; None: it proves nobody."""

@@ -14,7 +14,7 @@ from starter.console.provider import ProvesNobody, Provider, ProviderFails, Regi
 from starter.console.sessions import Visitor
 from starter.console.sign_in import Leaving, SignIn, SignInRefused
 from stockkeeper.contracts.claims import ClaimNames, identified
-from stockkeeper.contracts.errors import NotPermitted
+from stockkeeper.contracts.errors import NotPermitted, StockkeeperError
 
 _log = logging.getLogger("stockkeeper.console")
 
@@ -31,6 +31,7 @@ class ProviderSignIn(SignIn):
     """
 
     way = "provider"
+    hands_on_tokens = True
 
     def __init__(self, registration: Registration, names: ClaimNames) -> None:
         self._issuer = registration.issuer
@@ -38,12 +39,17 @@ class ProviderSignIn(SignIn):
         self._names = names
 
     async def look(self) -> None:
-        """Ask the provider where its pages are, before anybody comes.
+        """Ask the provider where its pages are.
 
         Raises:
-            ProviderFails: It doesn't answer, or isn't the one that the settings name.
+            StockkeeperError: It doesn't answer, or isn't the one that the settings name.
         """
-        await self._provider.look()
+        try:
+            await self._provider.look()
+        except (ProviderFails, ProvesNobody) as error:
+            raise StockkeeperError(
+                f"the identity provider that STOCKKEEPER_CONSOLE_ISSUER names can't be asked: {error}"
+            ) from None
 
     async def leave(self, back: str) -> Leaving:
         """To the provider's page, with a state, a nonce and a verifier of this browser's own."""

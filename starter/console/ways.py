@@ -4,10 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
 
-from starter.console.provider import Registration, is_trusted_way
-from starter.console.settings import URL, ConsoleSettings, Network
+from starter.console.settings import URL, ConsoleSettings, Network, is_trusted_way
 from starter.console.sign_in import COME_BACK, LocalSignIn, SignIn, with_every_role
-from starter.console.sign_in_provider import ProviderSignIn
 from starter.console.sign_in_proxy import ProxySignIn
 from stockkeeper.contracts.claims import ClaimNames, person_named
 from stockkeeper.contracts.errors import StockkeeperError
@@ -78,7 +76,7 @@ def sign_in_by(
     if issuer:
         if listed:
             raise StockkeeperError(f"{'--person' if named else PEOPLE} is set, and {ISSUER} says who people are")
-        return ProviderSignIn(_registration(environ, issuer, settings.url), claim_names(environ)), []
+        return _by_provider(environ, issuer, settings.url), []
     for name in (CLIENT_ID, CLIENT_SECRET):
         if environ.get(name):
             raise StockkeeperError(f"{name} is set, and {ISSUER} isn't")
@@ -99,7 +97,7 @@ def claim_names(environ: Mapping[str, str]) -> ClaimNames:
     return ClaimNames(named("PERSON") or "sub", named("ROLES") or "roles", named("WAREHOUSES"), named("LIMIT"))
 
 
-def _registration(environ: Mapping[str, str], issuer: str, url: str) -> Registration:
+def _by_provider(environ: Mapping[str, str], issuer: str, url: str) -> SignIn:
     client_id = environ.get(CLIENT_ID, "")
     if not client_id:
         raise StockkeeperError(f"{ISSUER} is set, and {CLIENT_ID} isn't: the name by which it knows the console")
@@ -110,7 +108,12 @@ def _registration(environ: Mapping[str, str], issuer: str, url: str) -> Registra
     if "openid" not in scopes:
         raise StockkeeperError(f"{SCOPES} is {' '.join(scopes)!r}: openid has to be among them")
     secret = environ.get(CLIENT_SECRET) or None
-    return Registration(issuer, client_id, secret, url + COME_BACK, " ".join(scopes))
+    # Cryptography takes a tenth of the process's memory: only where it is needed.
+    from starter.console.provider import Registration  # noqa: PLC0415
+    from starter.console.sign_in_provider import ProviderSignIn  # noqa: PLC0415
+
+    registration = Registration(issuer, client_id, secret, url + COME_BACK, " ".join(scopes))
+    return ProviderSignIn(registration, claim_names(environ))
 
 
 def _by_proxy(
