@@ -128,7 +128,6 @@ def test_no_page_has_a_script_or_a_style_in_it_or_takes_one_from_elsewhere(templ
     assert re.findall(r"\bhx-on|\bhx-vals=['\"]js:", text) == []
     assert re.findall(r"""(?:src|href|action)=["'](?:https?:)?//""", text) == []
     assert "|safe" not in text.replace(" ", "")
-    assert text.count('method="post"') <= text.count('name="csrf"') + text.count('action="/language"')
 
 
 def test_no_script_of_ours_makes_code_of_text() -> None:
