@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
 from starter.console.visit import Visit
+from stockkeeper.client.lines import Line, LotLine
 from stockkeeper.contracts.messages import MAX_LINES
 from stockkeeper.contracts.stock import FoundItems
 
@@ -113,10 +114,11 @@ def show_dock(
     path: str,
     lines: Sequence[DockLine],
     button: str,
-    over_advice: str,
+    over_advice: str = "",
     bad: str | None = None,
     names_lots: bool = False,
     lots_fixed: bool = False,
+    refuses_more: bool = False,
 ) -> Response:
     """The page on which a document is scanned and booked.
 
@@ -128,23 +130,50 @@ def show_dock(
         path: Where its drafts are sent.
         lines: What is wanted.
         button: The words on the button, with ``{count}``.
-        over_advice: What is to be known before more than is wanted is booked.
+        over_advice: What is to be known before more than is wanted is booked, where that may be.
         bad: The word for units that are rejected or damaged, in the person's language; None: there are none.
         names_lots: Whether a lot may be typed.
         lots_fixed: Whether only the lots of the lines are right.
+        refuses_more: Whether a scan beyond what is wanted isn't counted; else it is asked about before it is booked.
     """
     dock = {
         "key": f"{visit.person} {path}",
         "path": path,
         "lines": [line.model_dump(mode="json") for line in lines],
         "bad": bad,
-        "over": "refuse" if lots_fixed else "ask",
-        "lotsFixed": lots_fixed,
+        "lots_fixed": lots_fixed,
+        "refuses_more": refuses_more,
         "names_lots": names_lots,
         "button": button,
         "texts": visit.texts.of_script("dock.js"),
     }
-    return visit.show("dock.html", title=title, about=about, back=back, dock=dock, over_advice=over_advice)
+    return visit.show(
+        "dock.html",
+        title=title,
+        about=about,
+        back=back,
+        dock=dock,
+        over_advice=over_advice,
+        day_of=lambda text: visit.texts.day(date.fromisoformat(text)),
+    )
+
+
+def leaving(booking: Booking, warehouse_id: int | None = None) -> list[Line]:
+    """Units that leave, a line for each product, with the lots that were scanned.
+
+    Args:
+        booking: What was scanned.
+        warehouse_id: Where, for documents of several warehouses.
+    """
+    units: dict[int, int] = {}
+    lots: dict[int, list[LotLine]] = {}
+    for each in booking.lines:
+        units[each.product_id] = units.get(each.product_id, 0) + each.units
+        if each.lot is not None:
+            lots.setdefault(each.product_id, []).append(LotLine(each.lot, quantity=each.units))
+    return [
+        Line(product, warehouse_id, quantity=quantity, lots=lots.get(product)) for product, quantity in units.items()
+    ]
 
 
 def booked(message: str, lines: Sequence[DockLine]) -> Response:

@@ -6,13 +6,12 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse, Response
 
 from starter.console.bodies import body_of
-from starter.console.dock import Booking, DockLine, DockLot, booked, show_dock, wanted_lines
+from starter.console.dock import Booking, DockLine, DockLot, booked, leaving, show_dock, wanted_lines
 from starter.console.expected import SHOWN, expected_at
 from starter.console.named import names_of
 from starter.console.pages.receive import way_of
 from starter.console.routes import Routes
 from starter.console.visit import Visit
-from stockkeeper.client.lines import Line, LotLine
 from stockkeeper.contracts import transfer
 from stockkeeper.contracts.permission import Role
 from stockkeeper.contracts.stock import FoundItems
@@ -34,6 +33,7 @@ async def show_departures(visit: Visit) -> Response:
     return visit.show(
         "expected.html",
         title=visit.texts.say("Dispatch"),
+        heading=visit.texts.say("Waiting to leave"),
         path="/dispatch",
         expected=await expected_at(visit, *held),
         now=datetime.now(UTC),
@@ -55,8 +55,8 @@ async def show_departure(visit: Visit) -> Response:
         path=f"/dispatch/{quote(state.transfer_number, safe='')}/book",
         lines=_held(state, found),
         button=visit.texts.say("Let {count} units leave"),
-        over_advice=visit.texts.say("No more can leave than is held for the transfer. Count again."),
         names_lots=True,
+        refuses_more=True,
     )
 
 
@@ -69,17 +69,6 @@ async def book_departure(visit: Visit) -> Response:
     state = await leaves.dispatch(leaving(booking), performed_by=visit.person, dispatch_id=booking.number)
     said = visit.texts.counted("{number} unit has left.", "{number} units have left.", booking.units)
     return booked(said, _held(state, await _names(visit, state)))
-
-
-def leaving(booking: Booking) -> list[Line]:
-    """Units that leave, a line for each product, with the lots that were scanned."""
-    units: dict[int, int] = {}
-    lots: dict[int, list[LotLine]] = {}
-    for each in booking.lines:
-        units[each.product_id] = units.get(each.product_id, 0) + each.units
-        if each.lot is not None:
-            lots.setdefault(each.product_id, []).append(LotLine(each.lot, quantity=each.units))
-    return [Line(product, quantity=quantity, lots=lots.get(product)) for product, quantity in units.items()]
 
 
 async def _names(visit: Visit, state: TransferState) -> FoundItems:

@@ -38,6 +38,7 @@ async def show_expected(visit: Visit) -> Response:
     return visit.show(
         "expected.html",
         title=visit.texts.say("Receive"),
+        heading=visit.texts.say("Expected"),
         path="/receive",
         expected=expected,
         now=datetime.now(UTC),
@@ -118,9 +119,9 @@ async def show_arrival(visit: Visit) -> Response:
         path=f"/receive/transfer/{quote(state.transfer_number, safe='')}/book",
         lines=_in_transit(state, found),
         button=visit.texts.say("Book {count} units"),
-        over_advice=visit.texts.say("No more can arrive than has left. Count again."),
         bad=visit.texts.say("Damaged"),
         lots_fixed=True,
+        refuses_more=True,
         names_lots=True,
     )
 

@@ -2,7 +2,10 @@
 // is wanted:
 //
 //   {key, path, lines: [{product_id, sku, name, wanted, lots: [{lot, expires_on, quantity}]}],
-//    bad: the name of units that are rejected or damaged, or null, over: "ask" or "refuse", texts: {...}}
+//    bad: the name of units that are rejected or damaged, or null,
+//    lots_fixed: whether only the lots of the lines are right,
+//    refuses_more: whether a scan beyond what is wanted isn't counted; else it is asked about before it is booked,
+//    names_lots: whether a lot may be typed, button: the words on it, with {count}, texts: {...}}
 "use strict";
 
 (() => {
@@ -17,7 +20,6 @@
 
   let expected = new Map(dock.lines.map((line) => [line.product_id, line]));
   let isThere = true;
-  let last = null;
 
   const draft = new Draft(dock.key, () => render());
   const network = (there, body) => {
@@ -33,27 +35,36 @@
   function counts(entry, reading) {
     const line = expected.get(reading.product_id);
     if (!line) {
-      window.stockkeeper.sound(false);
-      const message = reading.product_id
+      return notCounted(reading, reading.product_id
         ? say("{sku} isn't wanted here.", {sku: reading.sku})
-        : say("No product has the barcode {text}.", {text: reading.gtin || entry.text});
-      tell(message, false);
-      return {state: "wrong", message, product_id: reading.product_id, sku: reading.sku};
+        : say("No product has the barcode {text}.", {text: reading.gtin || entry.text}));
     }
-    if (dock.over === "refuse" && line.lots.length && reading.lot && !line.lots.some((lot) => lot.lot === reading.lot) && dock.lotsFixed) {
-      window.stockkeeper.sound(false);
-      const message = say("Lot {lot} of {sku} isn't wanted here.", {lot: reading.lot, sku: reading.sku});
-      tell(message, false);
-      return {state: "wrong", message, product_id: reading.product_id, sku: reading.sku};
+    const isOther = reading.lot && line.lots.length > 0 && !line.lots.some((lot) => lot.lot === reading.lot);
+    if (dock.lots_fixed && isOther) {
+      return notCounted(reading, say("Lot {lot} of {sku} isn't wanted here.", {lot: reading.lot, sku: reading.sku}));
+    }
+    const units = reading.units || 1;
+    if (dock.refuses_more && counted(reading.product_id) + units > line.wanted) {
+      return notCounted(reading, say("{sku}: no more than {wanted} are wanted.", {sku: reading.sku, wanted: number(line.wanted)}));
     }
     window.stockkeeper.sound(true);
-    const units = reading.units || 1;
-    tell(reading.words && reading.units ? reading.words : `${number(units)} x ${reading.words}`, true);
-    last = reading.product_id;
+    const words = reading.units ? reading.words : `${number(units)} x ${reading.words}`;
+    tell(isOther ? `${words}. ${say("Another lot is held for it; this one is taken in its place if it is free.")}` : words, true);
     return {
       state: "counted", units, product_id: reading.product_id, sku: reading.sku, lot: reading.lot,
       expires_on: reading.expires_on, message: reading.words,
     };
+  }
+
+  function notCounted(reading, message) {
+    window.stockkeeper.sound(false);
+    tell(message, false);
+    return {state: "wrong", message, product_id: reading.product_id, sku: reading.sku};
+  }
+
+  // Units of a product in the draft.
+  function counted(product) {
+    return draft.lines().reduce((sum, line) => sum + (line.product_id === product ? line.units + line.bad : 0), 0);
   }
 
   function tell(message, isRight) {
@@ -218,8 +229,8 @@
   }
 
   byId("book").addEventListener("click", () => {
-    const more = over();
-    if (more.length === 0 || byId("over").open) { book(); return; }
+    const more = dock.refuses_more ? [] : over();
+    if (more.length === 0) { book(); return; }
     byId("over-lines").replaceChildren(...more.map(([line, units]) => {
       const item = document.createElement("li");
       item.textContent = say("{sku}: {units} counted, {wanted} wanted", {sku: line.sku, units: number(units), wanted: number(line.wanted)});
