@@ -247,7 +247,7 @@ def build_steps(database: Database, settings: Settings) -> list[object]:
         events,
         EventSubscriberSteps(events, settings.webhooks),
         WebhookSecrets(settings.webhook_key.get_secret_value(), settings.task_queue),
-        NoticeSteps(database, settings.notice_ways),
+        NoticeSteps(database, settings.notice_ways, settings.console_url),
         _runs(settings),
         IdentityChecks(verifier_of(settings)),
     ]

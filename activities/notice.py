@@ -12,6 +12,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.heartbeats import report
+from activities.notice_links import LINKED, page_of
 from activities.notice_ways import ADDRESS, AddressRefused, Taken, Way, urls_of, ways_of
 from activities.writes import OnDatabase, database_errors
 from database.sessions import Database
@@ -47,11 +48,18 @@ class NoticeWays:
 
 
 class NoticeSteps(OnDatabase, NoticeActivities):
-    """`NoticeActivities` by Apprise."""
+    """`NoticeActivities` by Apprise.
 
-    def __init__(self, database: Database, ways: NoticeWays) -> None:
+    Args:
+        database: Where suppliers' addresses are.
+        ways: How each audience is reached.
+        console_url: The console's address, for links; empty: notices have none.
+    """
+
+    def __init__(self, database: Database, ways: NoticeWays, console_url: str = "") -> None:
         super().__init__(database)
         self._ways = ways
+        self._console_url = console_url
 
     @activity.defn(name="send_notice", no_thread_cancel_exception=True)
     def send_notice(self, notice: Notice) -> NoticeSent:
@@ -65,6 +73,7 @@ class NoticeSteps(OnDatabase, NoticeActivities):
                 ``NoticeUndeliverable``: the supplier's address can't be written to; trying again is no use.
         """
         _LOG.info("notice to %s: %s", notice.audience.lower(), notice.title)
+        notice = self._with_link(notice)
         ways, undeliverable = self._to(notice)
         info = activity.info()
         taken = Taken(f"{info.workflow_run_id} {info.activity_id}", info.heartbeat_details, report)
@@ -76,6 +85,14 @@ class NoticeSteps(OnDatabase, NoticeActivities):
             _LOG.warning("notice to %s not sent: %s", notice.audience.lower(), undeliverable)
             raise ApplicationError(undeliverable, type=UNDELIVERABLE, non_retryable=True)
         return NoticeSent(ways=len(ways), not_sent=None if ways else self._reason(notice))
+
+    def _with_link(self, notice: Notice) -> Notice:
+        """The notice with the console's page about it as its last line, for those who use the console."""
+        info = activity.info()
+        page = page_of(info.workflow_type, info.workflow_id) if notice.audience in LINKED else None
+        if not self._console_url or page is None:
+            return notice
+        return notice.model_copy(update={"body": f"{notice.body}\n\n{self._console_url}{page}"})
 
     def _to(self, notice: Notice) -> tuple[Sequence[Way], str | None]:
         """The ways of its audience, and the rule that the supplier's address breaks."""

@@ -22,7 +22,7 @@ from stockkeeper.contracts.lot_questions import DaysAhead
 from stockkeeper.contracts.policies import TASK_QUEUE, bulk_queue
 from stockkeeper.contracts.purchase_order_state import DEFAULT_APPROVAL, ApprovalPolicy
 from stockkeeper.contracts.replenishment_plan import DEFAULT_HOLDING_COST_RATE, DEFAULT_ORDER_COST, BulkFactor
-from stockkeeper.contracts.settings import LogFormat, queues_of, suffix_of, urls_of
+from stockkeeper.contracts.settings import LogFormat, address_of_site, queues_of, suffix_of, urls_of
 from stockkeeper.contracts.webhook import SHORTEST_KEY
 from stockkeeper.domain.inspection import DamagedGoods, GoodsPolicy, ReturnedGoods
 from stockkeeper.domain.short_dated import ShortDatedReceipts
@@ -91,6 +91,11 @@ def _webhook_key(key: SecretStr) -> SecretStr:
     return key
 
 
+def _console_url(url: str) -> str:
+    return address_of_site(url) if url else ""
+
+
+ConsoleUrl = Annotated[str, AfterValidator(_console_url)]
 WebhookNetworks = Annotated[str, AfterValidator(_webhook_networks)]
 WebhookKey = Annotated[SecretStr, AfterValidator(_webhook_key)]
 BuildId = Annotated[str, AfterValidator(_build_id)]
@@ -181,6 +186,8 @@ class WorkerSettings(IdentitySettings):
     """Notices to the warehouse; empty: sent to procurement."""
     operations_notice_urls: NoticeUrls = SecretStr("")
     """Notices to who runs the workers; empty: sent to procurement."""
+    console_url: ConsoleUrl = ""
+    """The console's address: notices end with the link to what they are about; empty: they have no link."""
     webhook_key: WebhookKey = SecretStr("")
     """Key of which the signing secrets of all subscribers to events are derived; empty: there are no webhooks."""
     webhook_allow_http: bool = False

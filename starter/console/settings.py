@@ -7,6 +7,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from stockkeeper.contracts.errors import StockkeeperError
+from stockkeeper.contracts.settings import address_of_site
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -58,13 +59,11 @@ def console_url(environ: Mapping[str, str], otherwise: str) -> str:
     Raises:
         StockkeeperError: What is set isn't the address of a site.
     """
-    url = (environ.get(URL) or otherwise).rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
-        raise StockkeeperError(
-            f"{URL} is {url!r}: it must be an address without a path, such as https://stock.example.com"
-        )
-    return url
+    url = environ.get(URL) or otherwise
+    try:
+        return address_of_site(url)
+    except ValueError as error:
+        raise StockkeeperError(f"{URL} is {url!r}: it {error}") from None
 
 
 def is_trusted_way(url: str) -> bool:

@@ -6,6 +6,7 @@ The worker's own settings, with their meaning, are `activities.settings`; a test
 import re
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from stockkeeper.domain.errors import StockkeeperError
 from stockkeeper.domain.names import nearest
@@ -29,6 +30,7 @@ WORKER_SETTINGS = frozenset(
         "BULK_SHARE",
         "BULK_FACTOR",
         "CONCURRENCY",
+        "CONSOLE_URL",
         "COUNTING",
         "DAMAGED_GOODS",
         "DATABASES",
@@ -97,7 +99,6 @@ OTHER_SETTINGS = frozenset(
         "CONSOLE_PROXY_HEADER",
         "CONSOLE_PROXY_ROLES_HEADER",
         "CONSOLE_SCOPES",
-        "CONSOLE_URL",
         "CURRENCY",
         "DATE_FORMAT",
         "ENCRYPTION_KEYS",
@@ -115,6 +116,20 @@ OTHER_SETTINGS = frozenset(
 
 # Kubernetes sets these for each Service beside a pod: ours may well be named stockkeeper, or stockkeeper-ui.
 _OF_KUBERNETES = re.compile(r"(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT|PORT_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)")
+
+
+def address_of_site(url: str) -> str:
+    """The address of a site, such as the console's, without a slash at the end.
+
+    Raises:
+        ValueError: It isn't one.
+    """
+    shorter = url.rstrip("/")
+    parts = urlsplit(shorter)
+    is_more = parts.path or parts.query or parts.fragment or "@" in parts.netloc
+    if parts.scheme not in ("http", "https") or not parts.netloc or is_more:
+        raise ValueError("must be an address without a path, such as https://stock.example.com")
+    return shorter
 
 
 def queues_of(databases: str) -> list[str]:

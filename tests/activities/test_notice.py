@@ -81,6 +81,7 @@ class Sender:
 
     database: Database
     ways: NoticeWays
+    console_url: str = ""
     heartbeats: list[tuple[Any, ...]] = field(default_factory=list)
 
     def send(
@@ -91,6 +92,7 @@ class Sender:
         attempt_before: tuple[Any, ...] = (),
         notice_id: str = "1",
         body: str = BODY,
+        run: tuple[str, str] = ("PurchaseOrderWorkflow", "purchase-order-PO 7/2"),
     ) -> NoticeSent:
         """One attempt, which finds what the one before it has left."""
         environment = ActivityEnvironment()
@@ -98,11 +100,13 @@ class Sender:
             environment.info,
             activity_type="send_notice",
             activity_id=notice_id,
+            workflow_type=run[0],
+            workflow_id=run[1],
             heartbeat_details=list(attempt_before),
         )
         environment.on_heartbeat = lambda *details: self.heartbeats.append(details)
         notice = Notice(audience=audience, supplier_id=supplier_id, title=TITLE, body=body)
-        return environment.run(NoticeSteps(self.database, self.ways).send_notice, notice)
+        return environment.run(NoticeSteps(self.database, self.ways, self.console_url).send_notice, notice)
 
     def is_refused(self, *, attempt_before: tuple[Any, ...] = ()) -> str:
         """The error's message; it is one that Temporal tries again."""
@@ -163,6 +167,33 @@ def test_each_audience_has_its_way(inbox: Inbox, database: Database, audience: A
     )
     assert Sender(database, ways).send(audience) == NoticeSent(ways=1)
     assert inbox.places == [place]
+
+
+@pytest.mark.parametrize(
+    ("audience", "run", "page"),
+    [
+        (Audience.PROCUREMENT, ("PurchaseOrderWorkflow", "purchase-order-PO 7/2"), "/inbox/po/PO%207%2F2"),
+        (Audience.ESCALATION, ("PurchaseOrderWorkflow", "purchase-order-7"), "/inbox/po/7"),
+        (Audience.WAREHOUSE, ("TransferWorkflow", "transfer-7"), "/inbox/transfer/7"),
+        (Audience.WAREHOUSE, ("AdjustmentWorkflow", "adjustment-7"), "/inbox/adjust/7"),
+        (Audience.WAREHOUSE, ("CycleCountWorkflow", "cycle-count-7"), "/inbox/count/7"),
+        (Audience.WAREHOUSE, ("InspectionWorkflow", "inspection-7"), "/inbox/inspection/7"),
+        (Audience.WAREHOUSE, ("RecallWorkflow", "recall-7"), "/inbox/recall/7"),
+        (Audience.WAREHOUSE, ("StockAuditWorkflow", "audit-2026-12-01"), "/inbox?kind=audit"),
+        (Audience.PROCUREMENT, ("ReorderWorkflow", "reorder-2026-12-01"), "/inbox?kind=po"),
+        (Audience.WAREHOUSE, ("LotExpiryWorkflow", "lot-expiry"), "/lots"),
+        (Audience.SUPPLIER, ("PurchaseOrderWorkflow", "purchase-order-7"), None),
+        (Audience.OPERATIONS, ("EventSubscriberWorkflow", "subscriber-7"), None),
+    ],
+)
+def test_it_ends_with_a_link_to_its_page_for_those_who_use_the_console(
+    inbox: Inbox, database: Database, audience: Audience, run: tuple[str, str], page: str | None
+) -> None:
+    ways = NoticeWays(procurement=inbox.url("/p"), supplier=inbox.url("/s"))
+    Sender(database, ways, "https://stock.example.com").send(audience, run=run)
+    Sender(database, ways).send(audience, run=run)
+    link = "" if page is None else f"\n\nhttps://stock.example.com{page}"
+    assert [posted["message"] for _, posted in inbox.posts] == [f"{BODY}{link}", BODY]
 
 
 @pytest.mark.parametrize("audience", [Audience.ESCALATION, Audience.WAREHOUSE])

@@ -159,6 +159,16 @@ def test_what_costs_nothing_is_a_setting_too(environ: Set) -> None:
     assert (settings.order_cost, settings.holding_cost_rate) == (Decimal(0), 0.0)
 
 
+def test_the_consoles_address_is_that_of_a_site(environ: Set) -> None:
+    assert Settings().console_url == ""
+    environ("STOCKKEEPER_CONSOLE_URL", "https://stock.example.com/")
+    assert Settings().console_url == "https://stock.example.com"
+    for url in ("stock.example.com", "https://stock.example.com/inbox", "https://me@stock.example.com", "ftp://x"):
+        environ("STOCKKEEPER_CONSOLE_URL", url)
+        with pytest.raises(ValidationError, match="must be an address without a path"):
+            Settings()
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
