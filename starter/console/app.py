@@ -179,6 +179,8 @@ class Console:
         }.get(refused.status_code, refused.detail)
         if "application/json" in request.headers.get("accept", ""):
             return JSONResponse({"error": "Refused", "message": said, "details": {}}, refused.status_code)
+        if request.headers.get("hx-request"):
+            return PlainTextResponse(said, refused.status_code)
         return self._entrance.say(request, refused.status_code, said, to="/inbox")
 
     def _lead_to_sign_in(self, request: Request) -> Response:

@@ -276,6 +276,8 @@ async def test_a_body_that_is_too_large_is_refused_also_if_it_does_not_say_so() 
             answered = await who.post(path, headers=headers | {"Content-Type": kind}, content=content)
             # A form's own limits may be reached first.
             assert answered.status_code in ({413} if path == "/take" else {400, 413})
+    partial = await ada.post("/take", headers=headers | {"HX-Request": "true"}, content=chunks(MOST_BYTES + 1))
+    assert (partial.status_code, partial.text) == (413, "That is too much at once.")
     told = await ada.post("/take", headers=headers | {"Content-Length": "-1"}, content=b"x")
     assert told.status_code == 413
 
