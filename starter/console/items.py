@@ -1,18 +1,24 @@
 """An item as its pages show it: levels with what is on its way, and the product behind a path."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, tzinfo
 
 from starter.cli.times import zone_called
+from starter.console.paging import address
 from starter.console.visit import Visit
 from stockkeeper.client.stockkeeper import Stockkeeper
-from stockkeeper.contracts.errors import InvalidRequest, NotFound, UnknownProduct
+from stockkeeper.contracts.errors import InvalidRequest, NotFound, StockkeeperError, UnknownProduct
 from stockkeeper.contracts.homes import HomeShown
 from stockkeeper.contracts.item_reasons import ItemArrival
 from stockkeeper.contracts.order_promising import NotCounted
 from stockkeeper.contracts.stock import StockLevel
+
+MOST_FOLLOWED = 100
+"""Products that one stream tells of."""
+_CURSORS_WITHIN_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -155,6 +161,38 @@ async def levels_by_product(
 
     found, coming = await asyncio.gather(levels(), arrivals())
     return rows_of(found, coming)
+
+
+@dataclass(frozen=True)
+class Live:
+    """Where a page hears of what changes after it was made.
+
+    Attributes:
+        address: The stream.
+        after: The last event before the page was made, by database.
+    """
+
+    address: str
+    after: Mapping[str, int]
+
+
+def live(after: Mapping[str, int], products: Iterable[int] = (), *, of: str = "stock") -> Live:
+    """The stream for a page.
+
+    Args:
+        after: The last event before its numbers were read: `last_events`.
+        products: Only about these products; none: about any.
+        of: What the page shows: a key of `starter.console.pages.live.SHOWN`.
+    """
+    wanted = ",".join(str(each) for each in list(products)[:MOST_FOLLOWED])
+    return Live(address("/live", of=of, products=wanted), after)
+
+
+async def last_events(visit: Visit) -> Mapping[str, int]:
+    """The last event of each database; nothing, where that isn't told at once: the page is there without it."""
+    with suppress(TimeoutError, StockkeeperError):
+        return await asyncio.wait_for(visit.stock.events_cursors(), _CURSORS_WITHIN_SECONDS)
+    return {}
 
 
 def named(number: int) -> str:

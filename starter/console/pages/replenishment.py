@@ -7,7 +7,7 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from starter.console.charts import outlook_of
-from starter.console.items import chosen_warehouse, levels_by_product, named, places_of, product_of
+from starter.console.items import chosen_warehouse, last_events, levels_by_product, live, named, places_of, product_of
 from starter.console.paging import address, part_of
 from starter.console.routes import Routes
 from starter.console.visit import Visit
@@ -28,7 +28,7 @@ PLAN = Needs((Role.BUY,))
 @routes.get("/replenishment")
 async def show_below(visit: Visit) -> Response:
     """Items of which less is available than their reorder point, with what is on its way to each."""
-    places = await places_of(visit)
+    places, after = await asyncio.gather(places_of(visit), last_events(visit))
     asked = ShowLevels(
         below_reorder_point=True, warehouse_ids=[] if places.chosen is None else [places.chosen], limit=SHOWN
     )
@@ -38,7 +38,8 @@ async def show_below(visit: Visit) -> Response:
     found = {(key, row.warehouse_id): row for key, rows in by_product.items() for row in rows if row.level}
     rows = [found[key] for key in wanted if key in found]
     onward = address("/replenishment", warehouse=places.chosen, after=more)
-    return visit.show("replenishment.html", rows=rows, places=places, more=onward if more else None)
+    follows = live(after, sorted(by_product)) if by_product else None
+    return visit.show("replenishment.html", rows=rows, places=places, more=onward if more else None, live=follows)
 
 
 @routes.get("/replenishment/{sku:path}")

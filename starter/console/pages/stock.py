@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from starlette.responses import RedirectResponse, Response
 
-from starter.console.items import ItemRow, Places, levels_by_product, places_of
+from starter.console.items import ItemRow, Live, Places, last_events, levels_by_product, live, places_of
 from starter.console.routes import Routes
 from starter.console.visit import Visit
 from stockkeeper.contracts.barcode import MAX_TEXT_LENGTH
@@ -29,11 +29,14 @@ async def search_stock(visit: Visit) -> Response:
     typed = (visit.query("q") or "")[:MAX_TEXT_LENGTH]
     if not typed:
         return _shown(visit, await places_of(visit), None)
-    scanned, found, places = await asyncio.gather(_scanned(visit, typed), _found(visit, typed), places_of(visit))
+    scanned, found, places, after = await asyncio.gather(
+        _scanned(visit, typed), _found(visit, typed), places_of(visit), last_events(visit)
+    )
     if scanned is not None and not visit.is_partial:
         return RedirectResponse(f"/stock/{quote(scanned)}", status_code=303)
-    by_product = await levels_by_product(visit.stock, [each.product_id for each in found.products], places.chosen)
-    return _shown(visit, places, found, by_product)
+    products = [each.product_id for each in found.products]
+    by_product = await levels_by_product(visit.stock, products, places.chosen)
+    return _shown(visit, places, found, by_product, live(after, products) if products else None)
 
 
 async def _found(visit: Visit, typed: str) -> ProductsFound:
@@ -53,12 +56,14 @@ def _shown(
     places: Places,
     found: ProductsFound | None,
     by_product: Mapping[int, Sequence[ItemRow]] | None = None,
+    follows: Live | None = None,
 ) -> Response:
     return visit.show(
         "stock_found.html" if visit.is_partial else "stock.html",
         places=places,
         found=found,
         by_product=by_product or {},
+        live=follows,
         typed=visit.query("q") or "",
         most=PLACES_SHOWN,
     )

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starter.cli.chart_series import Series, series_of
 from starter.cli.times import instant
 from starter.console.charts import chart_of
-from starter.console.items import ItemRow, Places, levels_of, named, places_of, product_of
+from starter.console.items import ItemRow, Places, last_events, levels_of, live, named, places_of, product_of
 from starter.console.paging import first
 from starter.console.routes import Routes
 from starter.console.texts import Texts
@@ -29,7 +29,7 @@ LOTS_SHOWN = 30
 @routes.get("/stock/{sku:path}")
 async def show_item(visit: Visit) -> Response:
     """A product; ``warehouse`` and ``days`` choose the chart, ``at`` is an instant in that warehouse's time."""
-    product_id, places = await asyncio.gather(product_of(visit), places_of(visit))
+    product_id, places, after = await asyncio.gather(product_of(visit), places_of(visit), last_events(visit))
     days = _days(visit)
     product, rows = await asyncio.gather(
         visit.stock.product_names(named(product_id)), levels_of(visit.stock, [product_id])
@@ -48,6 +48,7 @@ async def show_item(visit: Visit) -> Response:
         product=product,
         sku=product.sku,
         rows=rows,
+        live=live(after, [product_id]),
         places=shown,
         here=[each for each in places.all if any(each.warehouse_id == row.warehouse_id for row in there)],
         zone=shown.zone(place),

@@ -1,10 +1,11 @@
 """In transit: what is on its way between warehouses, overdue first."""
 
+import asyncio
 from datetime import UTC, datetime
 
 from starlette.responses import Response
 
-from starter.console.items import places_of
+from starter.console.items import last_events, live, places_of
 from starter.console.paging import address
 from starter.console.routes import Routes
 from starter.console.visit import Visit
@@ -24,7 +25,8 @@ async def show_transit(visit: Visit) -> Response:
     typed = visit.query("page") or "1"
     if not (typed.isascii() and typed.isdecimal() and 0 < int(typed[:6]) < 10_000):
         raise InvalidRequest(visit.texts.say("There is no such page."))
-    page, places = int(typed), await places_of(visit)
+    page = int(typed)
+    places, after = await asyncio.gather(places_of(visit), last_events(visit))
     transfers = await visit.stock.transfers(status=TransferStatus.IN_TRANSIT, warehouse=places.chosen, limit=None)
     now = datetime.now(UTC)
     transfers.sort(key=_urgency)
@@ -37,6 +39,7 @@ async def show_transit(visit: Visit) -> Response:
         count=len(transfers),
         overdue=sum(each.deadline is not None and each.deadline < now for each in transfers),
         places=places,
+        live=live(after, of="transit"),
         zones=zones,
         now=now,
         more=onward if len(transfers) > begins + SHOWN else None,
