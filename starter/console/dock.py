@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
+from starter.console.texts import Texts
 from starter.console.visit import Visit
 from stockkeeper.client.lines import Line, LotLine
 from stockkeeper.contracts.messages import MAX_LINES
@@ -76,11 +77,15 @@ class Booking(BaseModel):
 
 
 def wanted_lines(
-    found: FoundItems, wanted: Iterable[tuple[int, int, Sequence[DockLot]]], supplier_id: int | None = None
+    texts: Texts,
+    found: FoundItems,
+    wanted: Iterable[tuple[int, int, Sequence[DockLot]]],
+    supplier_id: int | None = None,
 ) -> list[DockLine]:
     """The products that are wanted, in the order of the document; the same product twice is one line.
 
     Args:
+        texts: Words in the person's language.
         found: Their names and packs.
         wanted: Product, units and lots of each line.
         supplier_id: Whose packs count first.
@@ -99,9 +104,7 @@ def wanted_lines(
         line.wanted += max(units, 0)
         line.lots += lots
     for line in lines.values():
-        shown = found.units_of(line.product_id, supplier_id).shown(line.wanted)
-        # 120 (5 cases of 24): the number itself stands beside it.
-        line.packs = shown.partition(" ")[2]
+        line.packs = texts.packs(line.wanted, found.units_of(line.product_id, supplier_id).packs)
     return list(lines.values())
 
 

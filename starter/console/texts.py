@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from babel import Locale, negotiate_locale
-from babel.dates import format_date, format_datetime, format_skeleton, format_time
+from babel.dates import format_date, format_skeleton, format_time
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
@@ -122,8 +122,26 @@ class Texts:
         return format_time(at.astimezone(zone), "short", tzinfo=zone, locale=self.locale)
 
     def instant(self, value: datetime | None, zone: tzinfo = UTC) -> str:
-        """An instant in a timezone, with the zone's name; nothing for None."""
+        """An instant to the minute in a timezone, with the zone's name; nothing for None."""
         if value is None:
             return ""
         there = value.astimezone(zone)
-        return f"{format_datetime(there, 'medium', tzinfo=zone, locale=self.locale)} {there.tzname() or ''}".strip()
+        at = f"{self.day(there.date())}, {format_time(there, 'HH:mm', tzinfo=zone, locale=self.locale)}"
+        return f"{at} {there.tzname() or ''}".strip()
+
+    def packs(self, units: int, packs: Mapping[str, int]) -> str:
+        """A number of units in packs, the largest first; empty: it has none so large.
+
+        Args:
+            units: Base units.
+            packs: Units of each pack, by its name.
+        """
+        said, rest = [], units
+        for name, quantity in sorted(packs.items(), key=lambda pack: -pack[1]):
+            count, left = divmod(rest, quantity)
+            if quantity > 1 and count:
+                said.append(
+                    self.say("{count} x {pack} of {units}", count=self.number(count), pack=name, units=quantity)
+                )
+                rest = left
+        return " + ".join([*said, *([self.number(rest)] if said and rest else [])])

@@ -252,7 +252,7 @@ async def test_two_tabs_lose_none_of_each_others_scans(
     await asyncio.gather(_scan(page, *[code] * 7), _scan(other, *[code] * 6))
     await _is_kept(page, 13)
     await _is_kept(other, 13)
-    await page.get_by_role("button", name="Take the last one back").click()
+    await page.get_by_role("button", name="Undo").click()
     await _is_kept(other, 12)
     await other.locator("#book").click()
     await expect(other.locator("#booked")).to_have_text("12 units are booked.")

@@ -66,7 +66,13 @@ def test_numbers_and_times_are_written_as_in_that_language() -> None:
     assert (english.money(Decimal("1234.5")), german.money(Decimal("1234.5"))) == ("1,234.50", "1.234,50")
     assert (english.day(date(2026, 12, 1)), german.day(date(2026, 12, 1))) == ("1 Dec 2026", "01.12.2026")
     at, berlin = datetime(2026, 12, 1, 14, 5, tzinfo=UTC), ZoneInfo("Europe/Berlin")
-    assert english.instant(at, berlin) == "1 Dec 2026, 15:05:00 CET"
-    assert german.instant(at, berlin) == "01.12.2026, 15:05:00 CET"
+    assert english.instant(at, berlin) == "1 Dec 2026, 15:05 CET"
+    assert german.instant(at, berlin) == "01.12.2026, 15:05 CET"
+    packs = {"case": 24, "pallet": 960, "each": 1}
+    assert (english.packs(1_010, packs), german.packs(960, packs), english.packs(23, packs)) == (
+        "1 x pallet of 960 + 2 x case of 24 + 2",
+        "1 x pallet à 960",
+        "",
+    )
     assert english.counted("{number} unit", "{number} units", 1) == "1 unit"
     assert english.counted("{number} unit", "{number} units", 1200) == "1,200 units"

@@ -53,7 +53,7 @@ async def show_departure(visit: Visit) -> Response:
         about=way_of(state, found),
         back="/dispatch",
         path=f"/dispatch/{quote(state.transfer_number, safe='')}/book",
-        lines=_held(state, found),
+        lines=_held(visit, state, found),
         button=visit.texts.say("Let {count} units leave"),
         names_lots=True,
         refuses_more=True,
@@ -68,7 +68,7 @@ async def book_departure(visit: Visit) -> Response:
     booking = await body_of(visit, Booking)
     state = await leaves.dispatch(leaving(booking), performed_by=visit.person, dispatch_id=booking.number)
     said = visit.texts.counted("{number} unit has left.", "{number} units have left.", booking.units)
-    return booked(said, _held(state, await _names(visit, state)))
+    return booked(said, _held(visit, state, await _names(visit, state)))
 
 
 async def _names(visit: Visit, state: TransferState) -> FoundItems:
@@ -79,8 +79,9 @@ async def _names(visit: Visit, state: TransferState) -> FoundItems:
     )
 
 
-def _held(state: TransferState, found: FoundItems) -> list[DockLine]:
+def _held(visit: Visit, state: TransferState, found: FoundItems) -> list[DockLine]:
     return wanted_lines(
+        visit.texts,
         found,
         [
             (

@@ -60,7 +60,7 @@ async def show_order(visit: Visit) -> Response:
         about=about,
         back="/pick",
         path=f"/pick/{quote(state.reference_id, safe='')}/{place}/book",
-        lines=_held(state, found, place),
+        lines=_held(visit, state, found, place),
         button=visit.texts.say("Ship {count} units"),
         names_lots=True,
         refuses_more=True,
@@ -76,7 +76,7 @@ async def ship_order(visit: Visit) -> Response:
     booking = await body_of(visit, Booking)
     state = await hold.fulfill(leaving(booking, place), performed_by=visit.person, fulfillment_id=booking.number)
     said = visit.texts.counted("{number} unit has left.", "{number} units have left.", booking.units)
-    return booked(said, _held(state, await _names(visit, state), place))
+    return booked(said, _held(visit, state, await _names(visit, state), place))
 
 
 def _place(visit: Visit, places: list[int]) -> int | None:
@@ -97,10 +97,11 @@ async def _names(visit: Visit, state: ReservationState) -> FoundItems:
     )
 
 
-def _held(state: ReservationState, found: FoundItems, place: int) -> list[DockLine]:
+def _held(visit: Visit, state: ReservationState, found: FoundItems, place: int) -> list[DockLine]:
     """What is held in a warehouse, with its lots, the first expired first."""
     is_held = state.status is ReservationStatus.ACTIVE
     return wanted_lines(
+        visit.texts,
         found,
         [
             (

@@ -77,7 +77,7 @@ async def show_order(visit: Visit) -> Response:
         about=about,
         back="/receive",
         path=f"/receive/po/{quote(state.po_number, safe='')}/book",
-        lines=_of_order(state, found),
+        lines=_of_order(visit, state, found),
         button=visit.texts.say("Book {count} units"),
         over_advice=visit.texts.say("Count again. What is beyond the order may need another person's approval."),
         bad=visit.texts.say("Rejected"),
@@ -102,7 +102,7 @@ async def book_delivery(visit: Visit) -> Response:
         for each in booking.lines
     ]
     state = await order.receive(booking.number, lines, performed_by=visit.person)
-    return booked(_said(visit, booking), _of_order(state, await _names_of_order(visit, state)))
+    return booked(_said(visit, booking), _of_order(visit, state, await _names_of_order(visit, state)))
 
 
 @routes.get("/receive/transfer/{number}", Role.RECEIVE)
@@ -117,7 +117,7 @@ async def show_arrival(visit: Visit) -> Response:
         about=way_of(state, found),
         back="/receive",
         path=f"/receive/transfer/{quote(state.transfer_number, safe='')}/book",
-        lines=_in_transit(state, found),
+        lines=_in_transit(visit, state, found),
         button=visit.texts.say("Book {count} units"),
         bad=visit.texts.say("Damaged"),
         lots_fixed=True,
@@ -143,7 +143,7 @@ async def book_arrival(visit: Visit) -> Response:
         for each in booking.lines
     ]
     state = await arriving.receive(booking.number, lines, performed_by=visit.person)
-    return booked(_said(visit, booking), _in_transit(state, await _names_of_transfer(visit, state)))
+    return booked(_said(visit, booking), _in_transit(visit, state, await _names_of_transfer(visit, state)))
 
 
 def _said(visit: Visit, booking: Booking) -> str:
@@ -171,18 +171,20 @@ async def _names_of_transfer(visit: Visit, state: TransferState) -> FoundItems:
     )
 
 
-def _of_order(state: PurchaseOrderState, found: FoundItems) -> list[DockLine]:
+def _of_order(visit: Visit, state: PurchaseOrderState, found: FoundItems) -> list[DockLine]:
     """What is owed: units that were rejected still are."""
     owed = state.status in OPEN
     return wanted_lines(
+        visit.texts,
         found,
         [(line.product_id, line.qty - line.quantity_received if owed else 0, []) for line in state.line_items],
         state.supplier_id,
     )
 
 
-def _in_transit(state: TransferState, found: FoundItems) -> list[DockLine]:
+def _in_transit(visit: Visit, state: TransferState, found: FoundItems) -> list[DockLine]:
     return wanted_lines(
+        visit.texts,
         found,
         [
             (
