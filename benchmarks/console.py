@@ -55,6 +55,16 @@ _POINTS = text("""
     UPDATE inventory_items SET reorder_point = CASE WHEN item_id % 100 = 0 THEN 120 ELSE 20 END, reorder_quantity = 200
 """)
 _LINK = re.compile(r"""(?:src|href)=["'](/static/[^"']+)["']""")
+_NUMBERS = {
+    "/receive/transfer/": "T-1",
+    "/receive/po/": "PO-1",
+    "/dispatch/": "T-0",
+    "/po/": "PO-0",
+    "/adjust/": "A-0",
+    "/pick/": "O-0",
+    "/count/": "C-0",
+}
+"""A document for each kind of page, by the first part of its address that fits."""
 _NAME = re.compile(r"\{(\w+)(?::\w+)?\}")
 
 
@@ -115,14 +125,24 @@ async def documents(stock: Stockkeeper, products: int) -> Mapping[str, str]:
 
     await asyncio.gather(*(order(number) for number in range(ORDERS)))
     await asyncio.gather(*(transfer(number) for number in range(TRANSFERS)))
-    return {"po": "PO-0", "receive": "PO-1", "transfer": "T-1", "dispatch": "T-0"}
+    await stock.adjust(
+        "A-0",
+        [Line(some(), quantity=1_000)],
+        warehouse_id="Warehouse 1",
+        reason="found behind the shelf",
+        performed_by="tom",
+    )
+    await stock.reserve("O-0", [Line(some(), "Warehouse 1", quantity=2)], performed_by="shop", ttl_minutes=600)
+    counted = sorted({some() for _ in range(20)})
+    await stock.open_count("C-0", counted, warehouse_id="Warehouse 1", requested_by="planning")
+    return _NUMBERS
 
 
 def paths(path: str, numbers: Mapping[str, str], products: int, chance: random.Random) -> str | None:
     """A page's address, of any product; None: it needs a document of a kind that isn't there."""
     values = {"sku": f"SKU-{chance.randint(1, products)}", "warehouse": str(chance.randint(1, 10))}
     values["product"] = values["sku"]
-    known = next((number for kind, number in numbers.items() if f"/{kind}/" in path), None)
+    known = next((number for kind, number in numbers.items() if kind in path), None)
     if known is not None:
         values["number"] = known
     names = _NAME.findall(path)

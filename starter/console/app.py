@@ -164,7 +164,7 @@ class Console:
     ) -> AsyncIterator[str | bytes | memoryview]:
         """What is streamed, until the session ends."""
         async for part in parts:
-            if self.sessions.of(session.key) is not session or session.visitor.is_over(time.time()):
+            if session.is_over:
                 return
             yield part
 

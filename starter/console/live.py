@@ -136,10 +136,10 @@ class EventStream(Response):
         follower = asyncio.create_task(self._follow(changes))
         over = asyncio.get_running_loop().time() + LASTS_SECONDS
         try:
-            while not self._ended.is_set() and asyncio.get_running_loop().time() < over:
+            while not (self._ended.is_set() or self._session.is_over) and asyncio.get_running_loop().time() < over:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(changes.something.wait(), STILL_THERE_SECONDS)
-                if self._ended.is_set() or (changes.failed and not changes.products):
+                if self._ended.is_set() or self._session.is_over or (changes.failed and not changes.products):
                     return
                 if changes.products:
                     await asyncio.sleep(GATHERS_SECONDS)

@@ -53,6 +53,7 @@ class Session:
         until: When it ends, by `time.monotonic`.
         message: What is to be said on the next page; None: nothing.
         renewing: Held while its token is renewed.
+        has_ended: Whether it was ended: what is still open by it ends, too.
     """
 
     key: str = field(repr=False)
@@ -61,6 +62,12 @@ class Session:
     until: float
     message: str | None = None
     renewing: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+    has_ended: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more may be told by it: it was ended, or its token has."""
+        return self.has_ended or self.visitor.is_over(time.time())
 
 
 class Sessions:
@@ -83,7 +90,7 @@ class Sessions:
         """
         self._forget_ended()
         while len(self._sessions) >= MOST_SESSIONS:
-            del self._sessions[next(iter(self._sessions))]
+            self.end(next(iter(self._sessions.values())))
         until = self._clock() + min(lasts, SIGNED_IN_FOR).total_seconds()
         session = Session(secrets.token_urlsafe(32), visitor, secrets.token_urlsafe(24), until)
         self._sessions[session.key] = session
@@ -99,9 +106,10 @@ class Sessions:
 
     def end(self, session: Session) -> None:
         """Sign a browser out."""
+        session.has_ended = True
         self._sessions.pop(session.key, None)
 
     def _forget_ended(self) -> None:
         now = self._clock()
-        for key in [key for key, session in self._sessions.items() if session.until <= now]:
-            del self._sessions[key]
+        for session in [session for session in self._sessions.values() if session.until <= now]:
+            self.end(session)

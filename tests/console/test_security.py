@@ -1,22 +1,26 @@
 """What the console does against other sites, forged requests and curious ones."""
 
+import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
-from starter.console import app
+from starter.console import app, live
 from starter.console.routes import Route, Routes
 from starter.console.security import HEADERS, MOST_BYTES, Attempts, path_of_ours
 from starter.console.sessions import MOST_SESSIONS, Sessions, Visitor
 from starter.console.sign_in import LocalSignIn
 from starter.console.visit import Visit
+from stockkeeper.client.stockkeeper import Stockkeeper
 from stockkeeper.contracts.errors import InvalidRequest
+from stockkeeper.contracts.event import Event
 from stockkeeper.domain.permission import Identity, Role
 from tests.support.console import AtTheConsole
 from tests.support.console_alone import TLS_URL, URL, Alone
@@ -200,6 +204,26 @@ async def test_what_is_streamed_ends_with_the_session() -> None:
     here = Alone(routes=routes.all)
     streamed = await (await _ada(here)).get("/stream")
     assert (streamed.text, streamed.headers["x-accel-buffering"]) == ("one ", "no")
+
+
+async def test_a_stream_of_events_ends_with_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "STILL_THERE_SECONDS", 0.01)
+    routes = Routes()
+
+    class Nothing:
+        async def events(self, **wanted: object) -> AsyncIterator[Event]:
+            await asyncio.Event().wait()
+            yield cast("Event", wanted)
+
+    @routes.get("/stream")
+    async def stream(visit: Visit) -> Response:
+        streamed = live.EventStream(cast("Stockkeeper", Nothing()), visit.session, live.Wanted(()))
+        asyncio.get_running_loop().call_later(0.1, here.console.sessions.end, visit.session)
+        return streamed
+
+    here = Alone(routes=routes.all)
+    answered = await (await _ada(here)).get("/stream", timeout=5)
+    assert ": still here" in answered.text
 
 
 @pytest.mark.parametrize(
