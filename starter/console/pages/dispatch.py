@@ -6,10 +6,9 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse, Response
 
 from starter.console.bodies import body_of
-from starter.console.dock import Booking, DockLine, DockLot, booked, leaving, show_dock, wanted_lines
+from starter.console.dock import Booking, DockLine, booked, leaving, show_dock
 from starter.console.expected import SHOWN, expected_at
-from starter.console.named import names_of
-from starter.console.pages.receive import way_of
+from starter.console.pages.receive import lines_of_transfer, names_of_transfer, way_of
 from starter.console.routes import Routes
 from starter.console.visit import Visit
 from stockkeeper.contracts import transfer
@@ -46,7 +45,7 @@ async def show_departure(visit: Visit) -> Response:
     """What of a transfer is still at its source."""
     state = (await visit.stock.transfer(visit.path("number"))).state
     visit.require(transfer.PROCESS, "dispatch", state)
-    found = await _names(visit, state)
+    found = await names_of_transfer(visit, state)
     return show_dock(
         visit,
         title=visit.texts.say("Dispatch {name}", name=state.transfer_number),
@@ -68,31 +67,8 @@ async def book_departure(visit: Visit) -> Response:
     booking = await body_of(visit, Booking)
     state = await leaves.dispatch(leaving(booking), performed_by=visit.person, dispatch_id=booking.number)
     said = visit.texts.counted("{number} unit has left.", "{number} units have left.", booking.units)
-    return booked(said, _held(visit, state, await _names(visit, state)))
-
-
-async def _names(visit: Visit, state: TransferState) -> FoundItems:
-    return await names_of(
-        visit.stock,
-        products=[line.product_id for line in state.line_items],
-        warehouses=[state.from_warehouse_id, state.to_warehouse_id],
-    )
+    return booked(said, _held(visit, state, await names_of_transfer(visit, state)))
 
 
 def _held(visit: Visit, state: TransferState, found: FoundItems) -> list[DockLine]:
-    return wanted_lines(
-        visit.texts,
-        found,
-        [
-            (
-                line.product_id,
-                line.held,
-                [
-                    DockLot(lot=lot.lot_number, expires_on=lot.expires_on, quantity=lot.held)
-                    for lot in line.lots
-                    if lot.held
-                ],
-            )
-            for line in state.line_items
-        ],
-    )
+    return lines_of_transfer(visit, state, found, lambda each: each.held)

@@ -1,5 +1,6 @@
 """Receive: what suppliers and transfers bring, scanned and booked once."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -17,7 +18,7 @@ from stockkeeper.contracts.errors import NotFound
 from stockkeeper.contracts.permission import Role
 from stockkeeper.contracts.purchase_order_state import PurchaseOrderState, PurchaseOrderStatus
 from stockkeeper.contracts.stock import FoundItems
-from stockkeeper.contracts.transfer_state import TransferState, TransferStatus
+from stockkeeper.contracts.transfer_state import TransferLineState, TransferLotState, TransferState, TransferStatus
 
 routes = Routes()
 
@@ -110,7 +111,7 @@ async def show_arrival(visit: Visit) -> Response:
     """What of a transfer is on its way."""
     state = (await visit.stock.transfer(visit.path("number"))).state
     visit.require(transfer.PROCESS, "receive", state)
-    found = await _names_of_transfer(visit, state)
+    found = await names_of_transfer(visit, state)
     return show_dock(
         visit,
         title=visit.texts.say("Receive {name}", name=state.transfer_number),
@@ -143,7 +144,7 @@ async def book_arrival(visit: Visit) -> Response:
         for each in booking.lines
     ]
     state = await arriving.receive(booking.number, lines, performed_by=visit.person)
-    return booked(_said(visit, booking), _in_transit(visit, state, await _names_of_transfer(visit, state)))
+    return booked(_said(visit, booking), _in_transit(visit, state, await names_of_transfer(visit, state)))
 
 
 def _said(visit: Visit, booking: Booking) -> str:
@@ -163,7 +164,8 @@ async def _names_of_order(visit: Visit, state: PurchaseOrderState) -> FoundItems
     )
 
 
-async def _names_of_transfer(visit: Visit, state: TransferState) -> FoundItems:
+async def names_of_transfer(visit: Visit, state: TransferState) -> FoundItems:
+    """The names of a transfer's products and warehouses."""
     return await names_of(
         visit.stock,
         products=[line.product_id for line in state.line_items],
@@ -182,20 +184,30 @@ def _of_order(visit: Visit, state: PurchaseOrderState, found: FoundItems) -> lis
     )
 
 
-def _in_transit(visit: Visit, state: TransferState, found: FoundItems) -> list[DockLine]:
+def lines_of_transfer(
+    visit: Visit,
+    state: TransferState,
+    found: FoundItems,
+    units_of: Callable[[TransferLineState | TransferLotState], int],
+) -> list[DockLine]:
+    """The lines of a transfer with their lots: the units that are held, or those that are in transit."""
     return wanted_lines(
         visit.texts,
         found,
         [
             (
                 line.product_id,
-                line.in_transit,
+                units_of(line),
                 [
-                    DockLot(lot=lot.lot_number, expires_on=lot.expires_on, quantity=lot.in_transit)
+                    DockLot(lot=lot.lot_number, expires_on=lot.expires_on, quantity=units_of(lot))
                     for lot in line.lots
-                    if lot.in_transit
+                    if units_of(lot)
                 ],
             )
             for line in state.line_items
         ],
     )
+
+
+def _in_transit(visit: Visit, state: TransferState, found: FoundItems) -> list[DockLine]:
+    return lines_of_transfer(visit, state, found, lambda each: each.in_transit)
