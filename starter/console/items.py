@@ -1,8 +1,8 @@
 """An item as its pages show it: levels with what is on its way, and the product behind a path."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, tzinfo
 
@@ -10,7 +10,7 @@ from starter.cli.times import zone_called
 from starter.console.paging import address
 from starter.console.visit import Visit
 from stockkeeper.client.stockkeeper import Stockkeeper
-from stockkeeper.contracts.errors import InvalidRequest, NotFound, StockkeeperError, UnknownProduct
+from stockkeeper.contracts.errors import InvalidRequest, NotFound, StockkeeperError, UnknownProduct, UnknownWarehouse
 from stockkeeper.contracts.homes import HomeShown
 from stockkeeper.contracts.item_reasons import ItemArrival
 from stockkeeper.contracts.order_promising import NotCounted
@@ -19,6 +19,8 @@ from stockkeeper.contracts.stock import StockLevel
 MOST_FOLLOWED = 100
 """Products that one stream tells of."""
 _CURSORS_WITHIN_SECONDS = 0.5
+_ONCE_MORE = 100
+"""Events that are read again: they may have come after a page's numbers were read, and before this was."""
 
 
 @dataclass(frozen=True)
@@ -74,16 +76,22 @@ def _row(level: StockLevel | None, warehouse_id: int, warehouse: str, its: Seque
     )
 
 
-async def product_of(visit: Visit) -> int:
-    """The id of the product in the path.
+async def product_named(visit: Visit) -> str:
+    """The product in the path, as questions name it: a number alone is a SKU, and questions would take it for an id.
 
     Raises:
-        NotFound: Nothing has that SKU.
+        UnknownProduct: Nothing has that number as its SKU.
     """
     sku = visit.path("sku")
+    return named((await visit.stock.ids([sku])).products[sku]) if sku.isdecimal() else sku
+
+
+@contextmanager
+def there_is_none() -> Iterator[None]:
+    """A page about a product or warehouse that doesn't exist isn't found, and says the nearest name."""
     try:
-        return (await visit.stock.ids([sku])).products[sku]
-    except UnknownProduct as unknown:
+        yield
+    except (UnknownProduct, UnknownWarehouse) as unknown:
         raise NotFound(unknown.message) from None
 
 
@@ -141,26 +149,21 @@ async def warehouses_of(stock: Stockkeeper) -> list[HomeShown]:
     return await stock.warehouses()
 
 
-async def levels_of(stock: Stockkeeper, products: Sequence[int], warehouse: int | None = None) -> list[ItemRow]:
-    """The items of products, each with what is on its way to it."""
-    by_product = await levels_by_product(stock, products, warehouse)
-    return [row for rows in by_product.values() for row in rows]
-
-
 async def levels_by_product(
     stock: Stockkeeper, products: Sequence[int], warehouse: int | None = None
 ) -> dict[int, list[ItemRow]]:
-    """The same by product."""
+    """The items of products, each with what is on its way to it."""
 
     async def levels() -> list[StockLevel]:
         return [each async for each in stock.levels(list(products), warehouse)]
 
-    async def arrivals() -> list[ItemArrival]:
-        places = () if warehouse is None else (warehouse,)
-        return [each async for each in stock.arrivals(products, places)]
-
-    found, coming = await asyncio.gather(levels(), arrivals())
+    found, coming = await asyncio.gather(levels(), arrivals_of(stock, products, warehouse))
     return rows_of(found, coming)
+
+
+async def arrivals_of(stock: Stockkeeper, products: Iterable[int], warehouse: int | None = None) -> list[ItemArrival]:
+    """What is on its way of products."""
+    return [each async for each in stock.arrivals(products, () if warehouse is None else (warehouse,))]
 
 
 @dataclass(frozen=True)
@@ -189,9 +192,13 @@ def live(after: Mapping[str, int], products: Iterable[int] = (), *, of: str = "s
 
 
 async def last_events(visit: Visit) -> Mapping[str, int]:
-    """The last event of each database; nothing, where that isn't told at once: the page is there without it."""
+    """An event of each database that is before all that the page reads at the same time, or somewhat earlier.
+
+    Nothing, where that isn't told at once: the page is there without it.
+    """
     with suppress(TimeoutError, StockkeeperError):
-        return await asyncio.wait_for(visit.stock.events_cursors(), _CURSORS_WITHIN_SECONDS)
+        found = await asyncio.wait_for(visit.stock.events_cursors(), _CURSORS_WITHIN_SECONDS)
+        return {database: max(number - _ONCE_MORE, 0) for database, number in found.items()}
     return {}
 
 

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from starter.console.sessions import Session
 from stockkeeper.client.stockkeeper import Stockkeeper
-from stockkeeper.contracts.errors import StockkeeperError
+from stockkeeper.contracts.errors import EventsForgotten, InvalidRequest, StockkeeperError
 from stockkeeper.contracts.event import Event
 
 STREAMS_OF_A_SESSION = 3
@@ -151,18 +151,24 @@ class EventStream(Response):
             await asyncio.gather(follower, return_exceptions=True)
 
     async def _follow(self, changes: "_Changes") -> None:
-        wanted = self._wanted
-        events = self._stock.events(
-            types=wanted.types, product=list(wanted.products) or None, after=dict(wanted.after) or None
-        )
         try:
-            async with aclosing(cast("AsyncGenerator[Event]", events)) as stream:
-                async for event in stream:
-                    changes.add(event)
+            try:
+                await self._add(changes, self._wanted.after or None)
+            except (EventsForgotten, InvalidRequest):
+                # The page is older than what is kept: it is asked for anew, and hears of what comes.
+                changes.add_all(self._wanted.products)
+                await self._add(changes, None)
         except StockkeeperError as error:
-            # The browser asks again, and begins with what comes then.
+            # The browser asks again.
             _log.info("a stream of events ended: %s", type(error).__name__)
             changes.fail()
+
+    async def _add(self, changes: "_Changes", after: Mapping[str, int] | None) -> None:
+        wanted = self._wanted
+        events = self._stock.events(types=wanted.types, product=list(wanted.products) or None, after=after)
+        async with aclosing(cast("AsyncGenerator[Event]", events)) as stream:
+            async for event in stream:
+                changes.add(event)
 
 
 class _Changes:
@@ -178,6 +184,12 @@ class _Changes:
         """Something has happened."""
         self.products.add(int(event.data.get("product_id", 0)))
         self._cursors[event.database] = event.number
+        self.something.set()
+
+    def add_all(self, products: Sequence[int]) -> None:
+        """Nobody knows what has happened."""
+        self.products.update(products or [0])
+        self._cursors.clear()
         self.something.set()
 
     def fail(self) -> None:

@@ -84,6 +84,7 @@ class Texts:
         self.language = language
         self.locale = Locale.parse("en_GB" if language == ENGLISH else language)
         self._said = _catalogue(language)
+        self._between_thousands = format_decimal(1_000, locale=self.locale)[1]
 
     def say(self, text: str, **values: object) -> str:
         """A text with its values: ``say("{count} units", count=4)``."""
@@ -103,6 +104,9 @@ class Texts:
 
     def number(self, value: int | Decimal | None) -> str:
         """A number; nothing for None."""
+        if isinstance(value, int):
+            # A page has hundreds, and Babel takes its time for each.
+            return f"{value:,}".replace(",", self._between_thousands)
         return "" if value is None else format_decimal(value, locale=self.locale)
 
     def money(self, value: Decimal | None) -> str:

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from starlette.responses import Response
 
-from starter.console.items import Places, named, places_of
+from starter.console.items import chosen_warehouse, named, places_of, there_is_none
 from starter.console.paging import address, first, part_of
 from starter.console.routes import Routes
 from starter.console.visit import Visit
@@ -29,11 +29,11 @@ HOLDERS = 300
 async def show_lots(visit: Visit) -> Response:
     """Lots on hand that have expired or will within ``within`` days; or with ``q`` those of a product or a number."""
     typed, within = visit.query("q"), _within(visit)
-    places = await places_of(visit)
-    if typed is None:
-        lots, more = await _expiring(visit, places, within)
-    else:
-        lots, more = await _found(visit, places, typed)
+    place = chosen_warehouse(visit)
+    warehouse = None if place is None else named(place)
+    asked = _expiring(visit, warehouse, within) if typed is None else _found(visit, warehouse, typed)
+    with there_is_none():
+        (lots, more), places = await asyncio.gather(asked, places_of(visit))
     onward = address("/lots", q=typed, within=visit.query("within"), warehouse=places.chosen, after=more)
     return visit.show(
         "lots.html",
@@ -72,13 +72,12 @@ def _within(visit: Visit) -> int:
     return int(typed)
 
 
-async def _expiring(visit: Visit, places: Places, within: int) -> tuple[list[LotShown], str | None]:
-    warehouse = None if places.chosen is None else named(places.chosen)
+async def _expiring(visit: Visit, warehouse: str | None, within: int) -> tuple[list[LotShown], str | None]:
     asked = ShowExpiringLots(within_days=within, warehouse=warehouse)
     return await part_of(visit.stock, SHOW_EXPIRING_LOTS, asked, SHOWN, visit.query("after"))
 
 
-async def _found(visit: Visit, places: Places, typed: str) -> tuple[list[LotShown], str | None]:
+async def _found(visit: Visit, warehouse: str | None, typed: str) -> tuple[list[LotShown], str | None]:
     """Lots of what was scanned, of a product, or with a number."""
     scanned, product = await asyncio.gather(visit.stock.scan(typed), _product(visit, typed))
     lot: str | None = None
@@ -90,7 +89,7 @@ async def _found(visit: Visit, places: Places, typed: str) -> tuple[list[LotShow
     asked = ShowLots(
         product=None if product is None else named(product),
         lot_number=lot,
-        warehouse=None if places.chosen is None else named(places.chosen),
+        warehouse=warehouse,
     )
     return await part_of(visit.stock, SHOW_LOTS, asked, SHOWN, visit.query("after"))
 

@@ -7,7 +7,19 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from starter.console.charts import outlook_of
-from starter.console.items import chosen_warehouse, last_events, levels_by_product, live, named, places_of, product_of
+from starter.console.items import (
+    Places,
+    arrivals_of,
+    chosen_warehouse,
+    last_events,
+    live,
+    named,
+    places_of,
+    product_named,
+    rows_of,
+    there_is_none,
+    warehouses_of,
+)
 from starter.console.paging import address, part_of
 from starter.console.routes import Routes
 from starter.console.visit import Visit
@@ -28,31 +40,33 @@ PLAN = Needs((Role.BUY,))
 @routes.get("/replenishment")
 async def show_below(visit: Visit) -> Response:
     """Items of which less is available than their reorder point, with what is on its way to each."""
-    places, after = await asyncio.gather(places_of(visit), last_events(visit))
-    asked = ShowLevels(
-        below_reorder_point=True, warehouse_ids=[] if places.chosen is None else [places.chosen], limit=SHOWN
-    )
-    levels, more = await part_of(visit.stock, SHOW_LEVELS, asked, SHOWN, visit.query("after"))
-    by_product = await levels_by_product(visit.stock, sorted({each.product_id for each in levels}), places.chosen)
-    wanted = [(each.product_id, each.warehouse_id) for each in levels]
-    found = {(key, row.warehouse_id): row for key, rows in by_product.items() for row in rows if row.level}
-    rows = [found[key] for key in wanted if key in found]
+    place = chosen_warehouse(visit)
+    asked = ShowLevels(below_reorder_point=True, warehouse_ids=[] if place is None else [place], limit=SHOWN)
+    with there_is_none():
+        (levels, more), places, after = await asyncio.gather(
+            part_of(visit.stock, SHOW_LEVELS, asked, SHOWN, visit.query("after")), places_of(visit), last_events(visit)
+        )
+    products = sorted({each.product_id for each in levels})
+    found = rows_of(levels, await arrivals_of(visit.stock, products, place))
+    its = {(row.level.product_id, row.warehouse_id): row for rows in found.values() for row in rows if row.level}
+    rows = [its[each.product_id, each.warehouse_id] for each in levels]
     onward = address("/replenishment", warehouse=places.chosen, after=more)
-    follows = live(after, sorted(by_product)) if by_product else None
+    follows = live(after, products) if products else None
     return visit.show("replenishment.html", rows=rows, places=places, more=onward if more else None, live=follows)
 
 
 @routes.get("/replenishment/{sku:path}")
 async def show_plan(visit: Visit) -> Response:
     """How an item's point came about, and its next weeks."""
-    product_id, places = await asyncio.gather(product_of(visit), places_of(visit))
-    if places.chosen is None:
-        level = await anext(visit.stock.levels(product_id), None)
-        places = type(places)(places.all, None if level is None else level.warehouse_id)
-    place = places.chosen
-    product, plan = await asyncio.gather(
-        visit.stock.product_names(named(product_id)), _explained(visit, product_id, place)
-    )
+    with there_is_none():
+        name, place = await product_named(visit), chosen_warehouse(visit)
+        if place is None:
+            level = await anext(visit.stock.levels(name), None)
+            place = None if level is None else level.warehouse_id
+        product, found, plan = await asyncio.gather(
+            visit.stock.product_names(name), warehouses_of(visit.stock), _explained(visit, name, place)
+        )
+    places = Places(found, place)
     return visit.show(
         "plan.html",
         product=product,
@@ -68,13 +82,13 @@ async def show_plan(visit: Visit) -> Response:
 @routes.post("/replenishment/{sku:path}/point", Role.BUY)
 async def set_point(visit: Visit) -> Response:
     """Set an item's point, and the units of an order, by hand."""
-    product_id, place = await product_of(visit), _place(visit)
+    name, place = await product_named(visit), _place(visit)
     point = await _units(visit, "reorder_point", least=0)
     quantity = await _units(visit, "reorder_quantity", least=1)
     if point is None:
         raise InvalidRequest(visit.texts.say("Give the reorder point: the units below which it is ordered."))
     plan = await visit.stock.set_by_hand(
-        named(product_id),
+        name,
         named(place),
         reorder_point=point,
         reorder_quantity=quantity,
@@ -89,8 +103,8 @@ async def set_point(visit: Visit) -> Response:
 @routes.post("/replenishment/{sku:path}/automatic", Role.BUY)
 async def set_automatic(visit: Visit) -> Response:
     """Give an item back to planning."""
-    product_id, place = await product_of(visit), _place(visit)
-    plan = await visit.stock.set_automatic(named(product_id), named(place), performed_by=visit.person)
+    name, place = await product_named(visit), _place(visit)
+    plan = await visit.stock.set_automatic(name, named(place), performed_by=visit.person)
     said = visit.texts.say("{name} is planned by its demand again, from the next run on.", name=plan.sku)
     return visit.go_to(_page(plan.sku, place), said)
 
@@ -125,10 +139,10 @@ async def _units(visit: Visit, name: str, *, least: int) -> int | None:
     return int(typed)
 
 
-async def _explained(visit: Visit, product_id: int, place: int | None) -> PlanExplained | None:
+async def _explained(visit: Visit, name: str, place: int | None) -> PlanExplained | None:
     """The plan; None: the item has no point yet."""
     if place is None:
         return None
     with suppress(InvalidRequest):
-        return await visit.stock.explain_plan(named(product_id), named(place))
+        return await visit.stock.explain_plan(name, named(place))
     return None

@@ -8,7 +8,17 @@ from starlette.responses import Response
 from starter.cli.chart_series import Series, series_of
 from starter.cli.times import instant
 from starter.console.charts import chart_of
-from starter.console.items import ItemRow, Places, last_events, levels_of, live, named, places_of, product_of
+from starter.console.items import (
+    Places,
+    arrivals_of,
+    last_events,
+    live,
+    named,
+    places_of,
+    product_named,
+    rows_of,
+    there_is_none,
+)
 from starter.console.paging import first
 from starter.console.routes import Routes
 from starter.console.texts import Texts
@@ -17,6 +27,7 @@ from stockkeeper.contracts.errors import InvalidRequest
 from stockkeeper.contracts.ledger import Course, LevelThen
 from stockkeeper.contracts.lot_questions import LotShown
 from stockkeeper.contracts.product import Tracking
+from stockkeeper.contracts.stock import StockLevel
 
 routes = Routes()
 
@@ -29,14 +40,18 @@ LOTS_SHOWN = 30
 @routes.get("/stock/{sku:path}")
 async def show_item(visit: Visit) -> Response:
     """A product; ``warehouse`` and ``days`` choose the chart, ``at`` is an instant in that warehouse's time."""
-    product_id, places, after = await asyncio.gather(product_of(visit), places_of(visit), last_events(visit))
     days = _days(visit)
-    product, rows = await asyncio.gather(
-        visit.stock.product_names(named(product_id)), levels_of(visit.stock, [product_id])
-    )
-    there = [each for each in rows if each.level is not None]
-    place = places.chosen or max(there, key=_on_hand).warehouse_id if there or places.chosen else None
-    course, lots, then = await asyncio.gather(
+    with there_is_none():
+        name = await product_named(visit)
+        product, levels, places, after = await asyncio.gather(
+            visit.stock.product_names(name), _levels(visit, name), places_of(visit), last_events(visit)
+        )
+    product_id = product.product_id
+    place = places.chosen
+    if place is None and levels:
+        place = max(levels, key=lambda each: each.quantity_on_hand).warehouse_id
+    arrivals, course, lots, then = await asyncio.gather(
+        arrivals_of(visit.stock, [product_id]),
         _course(visit, product_id, place, days),
         _lots(visit, product_id) if product.tracking is not Tracking.NONE else _no_lots(),
         _then(visit, product_id, place, places),
@@ -47,10 +62,10 @@ async def show_item(visit: Visit) -> Response:
         "stock_item.html",
         product=product,
         sku=product.sku,
-        rows=rows,
+        rows=rows_of(levels, arrivals).get(product_id, []),
         live=live(after, [product_id]),
         places=shown,
-        here=[each for each in places.all if any(each.warehouse_id == row.warehouse_id for row in there)],
+        here=[each for each in places.all if any(each.warehouse_id == level.warehouse_id for level in levels)],
         zone=shown.zone(place),
         zone_of=places.zone,
         days=days,
@@ -64,8 +79,8 @@ async def show_item(visit: Visit) -> Response:
     )
 
 
-def _on_hand(row: ItemRow) -> int:
-    return 0 if row.level is None else row.level.quantity_on_hand
+async def _levels(visit: Visit, name: str) -> list[StockLevel]:
+    return [each async for each in visit.stock.levels(name)]
 
 
 def _days(visit: Visit) -> int:

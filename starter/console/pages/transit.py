@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from starlette.responses import Response
 
-from starter.console.items import last_events, live, places_of
+from starter.console.items import chosen_warehouse, last_events, live, named, places_of, there_is_none
 from starter.console.paging import address
 from starter.console.routes import Routes
 from starter.console.visit import Visit
@@ -25,9 +25,15 @@ async def show_transit(visit: Visit) -> Response:
     typed = visit.query("page") or "1"
     if not (typed.isascii() and typed.isdecimal() and 0 < int(typed[:6]) < 10_000):
         raise InvalidRequest(visit.texts.say("There is no such page."))
-    page = int(typed)
-    places, after = await asyncio.gather(places_of(visit), last_events(visit))
-    transfers = await visit.stock.transfers(status=TransferStatus.IN_TRANSIT, warehouse=places.chosen, limit=None)
+    page, place = int(typed), chosen_warehouse(visit)
+    with there_is_none():
+        transfers, places, after = await asyncio.gather(
+            visit.stock.transfers(
+                status=TransferStatus.IN_TRANSIT, warehouse=None if place is None else named(place), limit=None
+            ),
+            places_of(visit),
+            last_events(visit),
+        )
     now = datetime.now(UTC)
     transfers.sort(key=_urgency)
     begins = (page - 1) * SHOWN
