@@ -9,6 +9,7 @@ from stockkeeper.contracts.messages import Id, Notes, Start, State, Step, Timest
 from stockkeeper.contracts.notice import Notices
 from stockkeeper.contracts.process import ProcessSpec
 from stockkeeper.domain import permission
+from stockkeeper.domain.stock_audit import REPAIRABLE
 from stockkeeper.domain.stock_audit import AuditStatus as AuditStatus  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.stock_audit import FindingKind as FindingKind  # noqa: PLC0414 - part of the contract
 from stockkeeper.domain.stock_audit import FindingStatus as FindingStatus  # noqa: PLC0414 - part of the contract
@@ -46,6 +47,11 @@ class FindingState(State):
     actual: int
     document: str = Field(default="", description="The order, transfer, hold or movement; empty: the item itself.")
     is_new: bool = Field(default=True, description="Whether this audit is the first to find it.")
+
+    @property
+    def is_repairable(self) -> bool:
+        """Whether it can be repaired without changing the ledger's past."""
+        return self.kind in REPAIRABLE
 
 
 class StockAuditState(State):
