@@ -37,6 +37,7 @@ WORKERS = 2
 POSTGRESQL, TEMPORAL = "postgresql:5432", "temporal:7233"
 SECRETS = "/run/secrets"
 METRICS, HEALTH = "0.0.0.0:9464", "0.0.0.0:8086"
+CONSOLE = "localhost:8090"
 _WATCH_SECONDS = 0.5
 _READY_SECONDS = 60.0
 _QUIET = range(20_000, 30_000)
@@ -53,6 +54,7 @@ class Topology:
         ui_url: Temporal's Web UI; None without one.
         workers: Host and port of each worker's health endpoint.
         metrics: Host and port of each worker's Prometheus endpoint.
+        console: The console's address.
     """
 
     postgresql: str
@@ -61,6 +63,7 @@ class Topology:
     ui_url: str | None
     workers: Sequence[str]
     metrics: Sequence[str]
+    console: str
 
 
 @asynccontextmanager
@@ -104,15 +107,19 @@ async def running_topology(
         setup = _moved(shared | _variables(deploy / "env" / "setup.env"), places)
         await asyncio.to_thread(_run, [sys.executable, "-m", "starter", "setup"], {"HOME": str(data_dir)} | setup)
         settings = shared | _variables(deploy / "env" / "worker.env")
-        ports = _quiet_ports(2 * workers)
+        ports = _quiet_ports(2 * workers + 1)
         started = [
             _Worker.start(number, (ports.pop(), ports.pop()), settings, places, data_dir, running)
             for number in range(1, workers + 1)
         ]
         for worker in started:
             await asyncio.to_thread(worker.wait_until_ready)
+        console = _Console.start(
+            ports.pop(), shared | _variables(deploy / "env" / "console.env"), places, data_dir, running
+        )
+        await asyncio.to_thread(console.wait_until_ready)
         async with asyncio.TaskGroup() as watching:
-            watch = watching.create_task(_end_with_the_first(started))
+            watch = watching.create_task(_end_with_the_first([*started, console]))
             yield Topology(
                 postgresql=places[POSTGRESQL],
                 temporal=stack.temporal_address,
@@ -120,6 +127,7 @@ async def running_topology(
                 ui_url=stack.ui_url,
                 workers=[worker.health for worker in started],
                 metrics=[worker.metrics for worker in started],
+                console=console.url,
             )
             watch.cancel()
 
@@ -169,11 +177,51 @@ class _Worker:
             return str(error)
 
 
-async def _end_with_the_first(workers: Sequence[_Worker]) -> None:
-    """Wait until one of the workers has ended by itself: nobody should take the rest for all of them."""
-    while all(worker.process.is_alive for worker in workers):  # noqa: ASYNC110 - a process has no event
+@dataclass(frozen=True)
+class _Console:
+    """`stockkeeper console`, with a port of its own, on this machine's loopback."""
+
+    name: str
+    process: GuardedProcess
+    url: str
+
+    @classmethod
+    def start(
+        cls,
+        port: int,
+        settings: Mapping[str, str],
+        places: Mapping[str, str],
+        data_dir: Path,
+        running: AsyncExitStack,
+    ) -> "_Console":
+        moved = _moved(settings, {**places, CONSOLE: f"localhost:{port}"})
+        process = GuardedProcess.start(
+            [sys.executable, "-m", "starter", "console", "--port", str(port)],
+            log=data_dir / "console.log",
+            cwd=REPOSITORY,
+            environment={"HOME": str(data_dir)} | moved,
+            stop_signal=signal.SIGTERM,
+            grace_seconds=10,
+        )
+        running.push_async_callback(asyncio.to_thread, process.stop)
+        return cls("console", process, moved["STOCKKEEPER_CONSOLE_URL"])
+
+    def wait_until_ready(self) -> None:
+        self.process.wait_until_ready(self.name, self._why_not_ready, _READY_SECONDS)
+
+    def _why_not_ready(self) -> str | None:
+        try:
+            with urlopen(f"{self.url}/healthz", timeout=5):  # noqa: S310 - its scheme is in the settings
+                return None
+        except (URLError, OSError) as error:
+            return str(error)
+
+
+async def _end_with_the_first(services: Sequence[_Worker | _Console]) -> None:
+    """Wait until one of them has ended by itself: nobody should take the rest for all of them."""
+    while all(service.process.is_alive for service in services):  # noqa: ASYNC110 - a process has no event
         await asyncio.sleep(_WATCH_SECONDS)
-    ended = next(worker for worker in workers if not worker.process.is_alive)
+    ended = next(service for service in services if not service.process.is_alive)
     raise StackError(f"{ended.name} ended with status {ended.process.exit_status}:\n{ended.process.log_tail()}")
 
 

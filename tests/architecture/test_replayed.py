@@ -36,6 +36,7 @@ NOT_IN_A_RUN = {
     ],
     "stockkeeper/contracts/inventory_service.py": ["nexusrpc"],
     "stockkeeper/contracts/import_rows.py": ["zoneinfo.available_timezones"],
+    "stockkeeper/contracts/settings.py": ["urllib.parse.urlsplit"],
     "stockkeeper/domain/demand_forecast.py": ["numpy"],
     "stockkeeper/domain/hindsight.py": ["numpy"],
     "stockkeeper/domain/look_back.py": ["numpy"],

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 from urllib.request import urlopen
 
+import httpx
 import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
@@ -114,6 +116,16 @@ def test_no_service_has_a_role_with_more_than_its_own(running: Running) -> None:
         ("temporal", "temporal"),
         ("temporal_visibility", "temporal"),
     ]
+
+
+def test_the_console_lets_those_in_whose_links_are_in_its_log(running: Running) -> None:
+    log = (running.secrets.parent / "data" / "console.log").read_text()
+    links = dict(re.findall(r"^    (\S+): (http://\S+)$", log, re.MULTILINE))
+    assert [*links] == ["ada", "ben"]
+    assert links["ada"].startswith(f"{running.topology.console}/sign-in?key=")
+    with httpx.Client(follow_redirects=True, timeout=30) as http:
+        page = http.get(links["ben"])
+    assert (page.status_code, '<span class="who">ben</span>' in page.text) == (200, True)
 
 
 @pytest.mark.parametrize(
