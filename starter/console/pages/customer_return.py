@@ -6,6 +6,7 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse, Response
 
 from starter.console.bodies import body_of
+from starter.console.difference import approve_difference
 from starter.console.dock import Booking, DockLine, DockLot, booked, show_dock, wanted_lines
 from starter.console.expected import SHOWN, expected_at
 from starter.console.named import names_of
@@ -102,6 +103,14 @@ async def show_return(visit: Visit) -> Response:
         may_inspect=expected and visit.may(_NEEDS["inspect"], state),
         may_approve_difference=expected and visit.may(_NEEDS["approve_difference"], state),
     )
+
+
+@routes.post("/inbox/return/{number}/approve-difference", Role.APPROVE)
+async def approve_return_difference(visit: Visit) -> Response:
+    """Approve a difference above the limit, which somebody else books."""
+    found = await visit.stock.customer_return(visit.path("number"))
+    visit.require(customer_return.PROCESS, "approve_difference", found.state)
+    return await approve_difference(visit, found, f"/inbox/return/{quote(found.name, safe='')}")
 
 
 async def _found(visit: Visit, number: str) -> Response:

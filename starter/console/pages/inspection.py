@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
+from starter.console.difference import approve_difference
 from starter.console.named import names_of, zone_at
 from starter.console.routes import Routes
 from starter.console.visit import Visit
@@ -76,6 +77,14 @@ async def scrap_units(visit: Visit) -> Response:
     units = sum(line.quantity for line in lines)
     said = visit.texts.counted("{number} unit is off the books.", "{number} units are off the books.", units)
     return _gone_on(visit, state, said)
+
+
+@routes.post("/inbox/inspection/{number}/approve-difference", Role.APPROVE)
+async def approve_inspection_difference(visit: Visit) -> Response:
+    """Approve a difference above the limit, which somebody else books."""
+    found = await visit.stock.inspection(visit.path("number"))
+    visit.require(inspection.PROCESS, "approve_difference", found.state)
+    return await approve_difference(visit, found, f"/inbox/inspection/{quote(found.name, safe='')}")
 
 
 async def _decided(visit: Visit, command: str) -> tuple[Inspection, Sequence[Line]]:

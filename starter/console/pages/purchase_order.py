@@ -1,7 +1,10 @@
 """A purchase order: its lines, the reason for each, the decision about it, and its paper."""
 
+from urllib.parse import quote
+
 from starlette.responses import Response
 
+from starter.console.difference import approve_difference
 from starter.console.named import names_of, zone_at
 from starter.console.routes import Routes
 from starter.console.visit import Visit
@@ -66,6 +69,14 @@ async def reject_purchase_order(visit: Visit) -> Response:
     """Reject it, with a reason."""
     said = await reject(visit, visit.path("number"), await visit.field("reason"))
     return visit.go_to("/inbox", said)
+
+
+@routes.post("/inbox/po/{number}/approve-difference", Role.APPROVE)
+async def approve_order_difference(visit: Visit) -> Response:
+    """Approve a difference above the limit, which somebody else books."""
+    found = await visit.stock.purchase_order(visit.path("number"))
+    visit.require(purchase_order.PROCESS, "approve_difference", found.state)
+    return await approve_difference(visit, found, f"/inbox/po/{quote(found.name, safe='')}")
 
 
 async def approve_listed(visit: Visit, number: str, seen: str | None) -> str:
