@@ -1,10 +1,12 @@
 """An item as its pages show it: levels with what is on its way, and the product behind a path."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, tzinfo
+from weakref import WeakKeyDictionary
 
 from starter.cli.times import zone_called
 from starter.console.paging import address
@@ -18,7 +20,8 @@ from stockkeeper.contracts.stock import StockLevel
 
 MOST_FOLLOWED = 100
 """Products that one stream tells of."""
-_CURSORS_WITHIN_SECONDS = 0.5
+_EVENTS_WITHIN_SECONDS = 0.5
+_WAREHOUSES_SECONDS, _EVENTS_SECONDS = 30.0, 5.0
 _ONCE_MORE = 100
 """Events that are read again: they may have come after a page's numbers were read, and before this was."""
 
@@ -124,7 +127,7 @@ async def places_of(visit: Visit) -> Places:
         NotFound: There is no such warehouse.
     """
     chosen = chosen_warehouse(visit)
-    found = Places(await warehouses_of(visit.stock), chosen)
+    found = Places(await warehouses_of(visit.stock, [chosen]), chosen)
     if chosen is not None and found.name is None:
         raise NotFound(visit.texts.say("There is no warehouse {number}.", number=chosen))
     return found
@@ -144,9 +147,34 @@ def chosen_warehouse(visit: Visit) -> int | None:
     return int(typed)
 
 
-async def warehouses_of(stock: Stockkeeper) -> list[HomeShown]:
-    """All warehouses by name."""
-    return await stock.warehouses()
+@dataclass
+class _Lately:
+    """What a client was told a moment ago, and would be told again: each question takes its time.
+
+    Attributes:
+        warehouses: All warehouses by name.
+        warehouses_until: Until when that is good enough, by `time.monotonic`.
+        events: An event of each database.
+        events_until: The same of these.
+    """
+
+    warehouses: list[HomeShown] = field(default_factory=list)
+    warehouses_until: float = 0.0
+    events: Mapping[str, int] = field(default_factory=dict)
+    events_until: float = 0.0
+
+
+_LATELY: WeakKeyDictionary[Stockkeeper, _Lately] = WeakKeyDictionary()
+
+
+async def warehouses_of(stock: Stockkeeper, having: Iterable[int | None] = ()) -> list[HomeShown]:
+    """All warehouses by name, as they were within the last seconds; and with these, which may be new."""
+    lately = _LATELY.setdefault(stock, _Lately())
+    known = {each.warehouse_id for each in lately.warehouses}
+    if time.monotonic() > lately.warehouses_until or not known.issuperset(each for each in having if each is not None):
+        lately.warehouses = await stock.warehouses()
+        lately.warehouses_until = time.monotonic() + _WAREHOUSES_SECONDS
+    return lately.warehouses
 
 
 async def levels_by_product(
@@ -192,14 +220,18 @@ def live(after: Mapping[str, int], products: Iterable[int] = (), *, of: str = "s
 
 
 async def last_events(visit: Visit) -> Mapping[str, int]:
-    """An event of each database that is before all that the page reads at the same time, or somewhat earlier.
+    """An event of each database that is before all that the page reads from here on, or somewhat earlier.
 
     Nothing, where that isn't told at once: the page is there without it.
     """
-    with suppress(TimeoutError, StockkeeperError):
-        found = await asyncio.wait_for(visit.stock.events_cursors(), _CURSORS_WITHIN_SECONDS)
-        return {database: max(number - _ONCE_MORE, 0) for database, number in found.items()}
-    return {}
+    lately = _LATELY.setdefault(visit.stock, _Lately())
+    if time.monotonic() > lately.events_until:
+        asked_at = time.monotonic()
+        with suppress(TimeoutError, StockkeeperError):
+            found = await asyncio.wait_for(visit.stock.events_cursors(), _EVENTS_WITHIN_SECONDS)
+            lately.events = {database: max(number - _ONCE_MORE, 0) for database, number in found.items()}
+            lately.events_until = asked_at + _EVENTS_SECONDS
+    return lately.events
 
 
 def named(number: int) -> str:

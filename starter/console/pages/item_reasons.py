@@ -62,7 +62,9 @@ async def _item_and(visit: Visit, ask: Callable[[str, str], Awaitable[T]]) -> tu
                 raise NotFound(visit.texts.say("{name} was never in stock.", name=visit.path("sku")))
             place = level.warehouse_id
         product, places, answer = await asyncio.gather(
-            visit.stock.product_names(product_name), warehouses_of(visit.stock), ask(product_name, named(place))
+            visit.stock.product_names(product_name),
+            warehouses_of(visit.stock, [place]),
+            ask(product_name, named(place)),
         )
     return _Item(product, Places(places, place), Places(places, place).zone(place)), answer
 

@@ -64,7 +64,7 @@ async def show_plan(visit: Visit) -> Response:
             level = await anext(visit.stock.levels(name), None)
             place = None if level is None else level.warehouse_id
         product, found, plan = await asyncio.gather(
-            visit.stock.product_names(name), warehouses_of(visit.stock), _explained(visit, name, place)
+            visit.stock.product_names(name), warehouses_of(visit.stock, [place]), _explained(visit, name, place)
         )
     places = Places(found, place)
     return visit.show(

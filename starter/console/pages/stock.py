@@ -44,8 +44,11 @@ async def _found(visit: Visit, typed: str) -> ProductsFound:
 
 
 async def _scanned(visit: Visit, typed: str) -> str | None:
-    """The SKU of what was scanned; None: the text isn't a barcode, or it may mean several things."""
-    if visit.is_partial:
+    """The SKU of what was scanned; None: the text isn't a barcode, or it may mean several things.
+
+    Words aren't asked about. An own code that has a space in it is found by the search.
+    """
+    if visit.is_partial or " " in typed:
         return None
     answer = await visit.stock.scan(typed)
     return answer.readings[0].sku if answer.certain else None

@@ -18,6 +18,7 @@ from starter.console.items import (
     product_named,
     rows_of,
     there_is_none,
+    warehouses_of,
 )
 from starter.console.paging import first
 from starter.console.routes import Routes
@@ -47,6 +48,7 @@ async def show_item(visit: Visit) -> Response:
             visit.stock.product_names(name), _levels(visit, name), places_of(visit), last_events(visit)
         )
     product_id = product.product_id
+    places = Places(await warehouses_of(visit.stock, [each.warehouse_id for each in levels]), places.chosen)
     place = places.chosen
     if place is None and levels:
         place = max(levels, key=lambda each: each.quantity_on_hand).warehouse_id
