@@ -63,6 +63,7 @@ async def serving(
     fast: bool = False,
     with_worker: bool = True,
     databases: int = 1,
+    console_url: str = "",
     environ: Mapping[str, str] = os.environ,
 ) -> AsyncIterator[StackInfo]:
     """Run a stack and one worker; the arguments are those of `devstack.stack.running_stack`.
@@ -72,6 +73,8 @@ async def serving(
 
     On a database of our own the worker acts as ``stockkeeper_worker``, which can't change the ledger's past. The URL
     of any other database may name another role, which is left as it is.
+
+    Unless the settings have the console's address, notices link to the pages at ``console_url``.
 
     Unless the settings have a key of webhooks, the worker takes the one that is kept in the directory.
 
@@ -117,6 +120,7 @@ async def serving(
                 "database_url": SecretStr(info.database_url),
                 "webhook_key": settings.webhook_key or SecretStr(kept_key(data_dir)),
                 "task_queue": info.task_queue,
+                "console_url": settings.console_url or console_url,
                 "nexus_endpoint": endpoint,
                 **(
                     {"databases": info.databases, "database_urls": SecretStr(info.database_urls)}

@@ -61,10 +61,10 @@ def up(
     """Run PostgreSQL, Temporal with its UI, a worker, and the console, until Ctrl-C."""
     try:
         from devstack.postgres import MAX_CONNECTIONS  # noqa: PLC0415 - the stack is an extra
-        from devstack.processes import free_or_none  # noqa: PLC0415
+        from devstack.processes import free_or_none, free_port  # noqa: PLC0415
         from devstack.serve import serving  # noqa: PLC0415
         from devstack.temporal import USUAL_PORT, USUAL_UI_PORT  # noqa: PLC0415
-        from starter.console.beside import console_beside  # noqa: PLC0415
+        from starter.console.beside import LOOPBACK, console_beside  # noqa: PLC0415
     except ImportError as error:
         context.extra_missing("stack", error)
     files = [data_dir / STACK_FILE, *([ready_file] if ready_file else [])]
@@ -89,7 +89,7 @@ def up(
         # The usual ports where nothing else has them, so that clients and bookmarks find this one by themselves.
         at = temporal_port or (free_or_none(USUAL_PORT) if ui_port != USUAL_PORT else None)
         ui_at = ui_port or (free_or_none(USUAL_UI_PORT) if at != USUAL_UI_PORT else None)
-        console_at = console_port or free_or_none(USUAL_CONSOLE_PORT) or 0
+        console_at = console_port or free_or_none(USUAL_CONSOLE_PORT) or free_port()
         async with AsyncExitStack() as running:
             info = await running.enter_async_context(
                 serving(
@@ -100,6 +100,7 @@ def up(
                     max_connections=max_connections or MAX_CONNECTIONS,
                     with_worker=worker,
                     databases=databases,
+                    console_url=f"http://{LOOPBACK}:{console_at}",
                 )
             )
             # Without a worker nobody answers what its pages ask.

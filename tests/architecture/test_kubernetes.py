@@ -512,9 +512,13 @@ def test_the_console_is_reached_by_its_service_and_reaches_temporal_and_the_prov
     assert not selects(service["selector"], worker_labels)
     assert not selects(of_kind(path, "Deployment")["stockkeeper-worker"]["spec"]["selector"]["matchLabels"], labels)
     assert not selects(one(path, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"], labels)
-    assert built("production") == tuple(
-        each for each in built(path) if not each["metadata"]["name"].startswith("stockkeeper-console")
-    )
+    # Workers are told where it is, for links in notices, and nothing else of them changes.
+    with_it, without = variables(path, "worker"), variables("production", "worker")
+    assert with_it == without | {"STOCKKEEPER_CONSOLE_URL": variables(path, "console")["STOCKKEEPER_CONSOLE_URL"]}
+    of_others = [
+        each for each in built(path) if "console" not in each["metadata"]["name"] and each["kind"] != "Deployment"
+    ]
+    assert of_others == [each for each in built("production") if each["kind"] != "Deployment"]
 
 
 def test_the_console_has_the_keys_and_certificates_of_whatever_talks_to_temporal(tmp_path: Path) -> None:
