@@ -12,7 +12,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import (
+    FileResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import Mount
 from starlette.routing import Route as Address
 from starlette.staticfiles import StaticFiles
@@ -85,6 +92,7 @@ class Console:
             routes=[
                 Address("/", _to_the_inbox),
                 Address(HEALTH, _healthy),
+                Address("/service-worker.js", _service_worker),
                 Mount("/static", _Static(directory=STATIC)),
                 *self._entrance.addresses,
                 *(Address(route.path, self._answering(route), methods=[route.method]) for route in self.routes),
@@ -223,6 +231,12 @@ def _status_of(error: StockkeeperError) -> int:
 async def _to_the_inbox(request: Request) -> Response:
     del request
     return RedirectResponse("/inbox", status_code=303)
+
+
+async def _service_worker(request: Request) -> Response:
+    """The script that keeps count sheets. From this address it may answer for pages of all addresses."""
+    del request
+    return FileResponse(STATIC / "service-worker.js", headers={"Cache-Control": "no-cache"})
 
 
 async def _healthy(request: Request) -> Response:

@@ -75,3 +75,14 @@ if (opens) {
     if (event.key === "Escape" && menu.classList.contains("open")) { show(false); opens.focus(); }
   });
 }
+
+// Signing out takes what was kept for offline use away before it goes; drafts that weren't sent stay.
+document.addEventListener("submit", async (event) => {
+  if (event.target.getAttribute("action") !== "/sign-out" || !("caches" in window)) return;
+  event.preventDefault();
+  try {
+    for (const name of await caches.keys()) await caches.delete(name);
+  } finally {
+    event.target.submit();
+  }
+});
