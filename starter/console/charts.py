@@ -9,7 +9,7 @@ from starter.console.texts import Texts
 from stockkeeper.contracts.plan_questions import PlanExplained
 
 WIDTH, HEIGHT = 760, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 12, 28
+_LEFT, _RIGHT, _TOP, _BOTTOM = 80, 12, 22, 30
 _TICKS, _UNITS = 6, 5
 _NARROWEST = 2.0
 """Of a band, so that a moment without stock is seen."""

@@ -3,15 +3,18 @@
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from database.sessions import Database
 from stockkeeper.domain.permission import Role
+from stockkeeper.domain.stock import MovementType
 from tests.support.console import DESKTOP, PHONE, AtTheConsole, axe_finds, picture
 from tests.support.console_stock import Named, Tea, row_of, rows_in
 from tests.support.lots import lot_item
+from tests.support.past import Past
 from tests.support.reservation import Orders
 from tests.support.shop import Shop, new_reference
 from tests.support.transfer import Transfers
@@ -160,6 +163,34 @@ async def test_a_label_is_a_file(console: AtTheConsole, named: Named, kind: str,
     assert "attachment" in answered.headers["content-disposition"]
     assert "PDF or a PNG" in await lily.get(f"/stock/{sku}/label?format=exe", status=422)
     assert "100 labels" in await lily.get(f"/stock/{sku}/label?copies=101", status=422)
+
+
+@pytest.mark.usefixtures("needs_browser")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_a_month_is_drawn_in_light_and_dark(
+    console: AtTheConsole, shop: Shop, named: Named, orders: Orders, scheme: Literal["light", "dark"]
+) -> None:
+    product, sku = named.product("Earl Grey")
+    warehouse, _ = named.warehouse("Emden")
+    now = datetime.now(UTC).replace(microsecond=0)
+    item = Past(shop).item(now - timedelta(days=29), units=400, product=product, warehouse=warehouse)
+    sold = [(now - timedelta(days=28 - day), MovementType.SALE, -(20 + day % 5)) for day in range(10)]
+    came = [(now - timedelta(days=8), MovementType.ADJUSTMENT, 300), (now - timedelta(days=3), MovementType.SALE, -90)]
+    Past(shop).happened(item, *sold, (now - timedelta(days=17), MovementType.SALE, -180), *came)
+    shop.set_point(item, 120, 300)
+    await orders.reserve(new_reference(), (item, 40))
+    page = await console.page("lily", [Role.LOOK], screen=DESKTOP)
+    await page.emulate_media(color_scheme=scheme)
+    await page.goto(f"/stock/{sku}")
+    await picture(page, f"course_{scheme}")
+    assert await page.locator("figure svg.chart path.on_hand").count() >= 1
+    assert await page.locator("figcaption").inner_text() == (
+        "On hand 210; 400 at the most, 0 at the least. Out of stock 1 time."
+    )
+    assert await axe_finds(page) == []
+    await page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
+    await picture(page, f"course_{scheme}_phone")
+    await page.context.close()
 
 
 @pytest.mark.usefixtures("needs_browser")
