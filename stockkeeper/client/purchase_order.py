@@ -1,5 +1,6 @@
 """Purchase orders: draft them, decide on them, receive deliveries."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -331,6 +332,11 @@ class PurchaseOrders(Part):
 
     async def waiting(self, now: datetime) -> list[InboxItem]:
         """Drafts that wait for approval, and orders that are overdue."""
+        drafts, submitted, confirmed = await asyncio.gather(
+            self.awaiting_approval(),
+            self.purchase_orders(status=PurchaseOrderStatus.SUBMITTED, limit=None),
+            self.purchase_orders(status=PurchaseOrderStatus.CONFIRMED, limit=None),
+        )
         to_approve = [
             InboxItem(
                 kind="po",
@@ -349,13 +355,9 @@ class PurchaseOrders(Part):
                     "required_approvals": draft.required_approvals,
                 },
             )
-            for draft in await self.awaiting_approval()
+            for draft in drafts
         ]
-        ordered = [
-            *await self.purchase_orders(status=PurchaseOrderStatus.SUBMITTED, limit=None),
-            *await self.purchase_orders(status=PurchaseOrderStatus.CONFIRMED, limit=None),
-        ]
-        return to_approve + overdue("po", ordered, "the supplier's delivery", now)
+        return to_approve + overdue("po", [*submitted, *confirmed], "the supplier's delivery", now)
 
     async def awaiting_approval(self, *, limit: int | None = None) -> list[AwaitingApproval]:
         """Drafts that wait for approval, the oldest first.
