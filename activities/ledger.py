@@ -26,6 +26,7 @@ from stockkeeper.contracts.ledger import (
     LEVELS_A_PAGE,
     MOVEMENT_COLUMNS,
     MOVEMENTS_A_PAGE,
+    MOVEMENTS_AT_ONCE,
     Course,
     CoursePoint,
     ExportMovements,
@@ -109,7 +110,7 @@ class LedgerQuestions(OnDatabase, LedgerActivities):
         Raises:
             UnknownProduct, UnknownWarehouse: The catalogue hasn't got the one in the question.
         """
-        item = self._item(question.product, question.warehouse)
+        item, most = self._item(question.product, question.warehouse), min(question.limit, MOVEMENTS_AT_ONCE)
         with database_errors(), self._database.snapshot() as connection:
             rows = movements_of(
                 connection,
@@ -117,9 +118,9 @@ class LedgerQuestions(OnDatabase, LedgerActivities):
                 since=question.since,
                 until=question.until,
                 before=question.before,
-                most=question.limit + 1,
+                most=most + 1,
             )
-        movements, more = page_of(Movement, rows, question.limit)
+        movements, more = page_of(Movement, rows, most)
         return History(movements=movements, more=more)
 
     @activity.defn(name="show_course", no_thread_cancel_exception=True)

@@ -32,11 +32,12 @@ class LotQuestions(OnDatabase, LotQuestionActivities):
             UnknownProduct, UnknownWarehouse: The catalogue hasn't got the one in the question.
         """
         product_id, warehouse_id = StockQuestions(self._database).ids_of(question.product, question.warehouse)
+        most = min(question.limit, LOTS_AT_ONCE)
         with database_errors(), self._database.snapshot() as connection:
             rows = read_lots_shown(
                 connection,
                 as_of=question.as_of or datetime.now(UTC),
-                most=question.limit + 1,
+                most=most + 1,
                 after=question.after,
                 with_those_gone=question.with_those_gone,
                 product_id=product_id,
@@ -45,7 +46,7 @@ class LotQuestions(OnDatabase, LotQuestionActivities):
                 status=question.status,
                 expiring_before=question.expiring_before,
             )
-        lots, more = page_of(LotShown, rows, question.limit)
+        lots, more = page_of(LotShown, rows, most)
         return LotsShown(lots=lots, more=more)
 
     @activity.defn(name="show_expiring_lots", no_thread_cancel_exception=True)
@@ -56,6 +57,7 @@ class LotQuestions(OnDatabase, LotQuestionActivities):
             UnknownWarehouse: The catalogue hasn't got the one in the question.
         """
         _, warehouse_id = StockQuestions(self._database).ids_of(None, question.warehouse)
+        most = min(question.limit, LOTS_AT_ONCE)
         with database_errors(), self._database.snapshot() as connection:
             rows = read_expiring_lots(
                 connection,
@@ -63,9 +65,9 @@ class LotQuestions(OnDatabase, LotQuestionActivities):
                 within_days=question.within_days,
                 warehouse_id=warehouse_id,
                 after=question.after,
-                most=question.limit + 1,
+                most=most + 1,
             )
-        lots, more = page_of(LotShown, rows, question.limit)
+        lots, more = page_of(LotShown, rows, most)
         return LotsShown(lots=lots, more=more)
 
     @activity.defn(name="show_lot_holds", no_thread_cancel_exception=True)

@@ -22,6 +22,7 @@ from database.unavailable import available_at, read_unavailable
 from database.unit import find_units
 from stockkeeper.contracts.stock import (
     IN_TRANSIT_AT_ONCE,
+    LEVELS_AT_ONCE,
     FindItems,
     FindTerms,
     FoundItems,
@@ -153,17 +154,17 @@ class StockQuestions(OnDatabase, StockActivities):
             conditions.append(inventory_items.c.product_id.in_(product_ids))
         if warehouse_ids:
             conditions.append(inventory_items.c.warehouse_id.in_(warehouse_ids))
-        as_of = question.as_of or datetime.now(UTC)
+        as_of, most = question.as_of or datetime.now(UTC), min(question.limit, LEVELS_AT_ONCE)
         if question.after:
             conditions.append(tuple_(products.c.sku, warehouses.c.name) > tuple_(*question.after))
         with database_errors(), self._database.snapshot() as connection:
             if question.below_reorder_point:
                 conditions.append(available_at(connection, as_of) < inventory_items.c.reorder_point)
             wanted_levels = _LEVELS.where(*conditions).order_by(products.c.sku, warehouses.c.name)
-            statement = wanted_levels.limit(question.limit + 1)
+            statement = wanted_levels.limit(most + 1)
             rows = connection.execute(statement).mappings().all()
-            levels = _levels(connection, rows[: question.limit], as_of)
-        return StockLevels(levels=levels, more=len(rows) > question.limit)
+            levels = _levels(connection, rows[:most], as_of)
+        return StockLevels(levels=levels, more=len(rows) > most)
 
     @activity.defn(name="show_in_transit", no_thread_cancel_exception=True)
     def show_in_transit(self, question: ShowInTransit) -> InTransitPage:

@@ -154,12 +154,26 @@ async def test_answers_are_merged_in_their_order_over_pages(both: Both, monkeypa
     assert len(found) == 12
     only = [each.warehouse_id async for each in both.stock.levels(products, warehouse=places[1])]
     assert only == [places[1]] * 4
+    assert {each.warehouse_id for each in await both.stock.warehouses()} >= set(places)
     orders = [new_reference() for _ in range(4)]
     for order, place in zip(orders, (places[0], places[1], places[1], places[2]), strict=True):
         await both.stock.reserve(order, [Line(products[0], place, quantity=1)], performed_by="shop")
     assert [each.number for each in await both.stock.holds(sku=products[0])] == orders[::-1]
     assert [each.number for each in await both.stock.holds(sku=products[0], limit=2)] == orders[:1:-1]
     assert [each.number for each in await both.stock.holds(warehouse=places[1])] == orders[2:0:-1]
+    held = [each.reference_id async for each in both.stock.item_holds(f"id:{products[0]}", f"id:{places[1]}")]
+    assert held == orders[1:3]
+    load = new_reference("LOAD")
+    sent = await both.stock.create_transfer(
+        load,
+        [Line(products[0], quantity=1)],
+        from_warehouse_id=places[0],
+        to_warehouse_id=places[1],
+        requested_by="tom",
+    )
+    await sent.dispatch(performed_by="sid")
+    coming = [(each.document, each.warehouse_id, each.quantity) async for each in both.stock.arrivals(products)]
+    assert coming == [(load, places[1], 1)]
     moved = [each async for each in both.stock.history(products[1], places[1])]
     assert [(each.movement_type, each.quantity) for each in moved] == [("ADJUSTMENT", 2)]
 
@@ -177,6 +191,8 @@ async def test_the_catalogue_is_changed_where_it_is_kept_and_known_everywhere(bo
     for one in (both.north, both.south):
         names = await both.stock.at(one.queue).product_names(sku)
         assert (names.sku, [each.sku for each in names.former_skus]) == (f"{sku}-2", [sku])
+        assert [each.sku for each in (await both.stock.at(one.queue).search_products(sku)).products] == [f"{sku}-2"]
+    assert [each.sku for each in (await both.stock.search_products(f"{sku}-2 tea")).products] == [f"{sku}-2"]
     with pytest.raises(InvalidRequest, match=f"the catalogue is kept in the database of task queue {both.north.queue}"):
         await both.stock.at(both.south.queue).rename_product(sku, sku, performed_by="ann")
 
