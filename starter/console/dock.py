@@ -122,6 +122,7 @@ def show_dock(
     names_lots: bool = False,
     lots_fixed: bool = False,
     refuses_more: bool = False,
+    paper: str | None = None,
 ) -> Response:
     """The page on which a document is scanned and booked.
 
@@ -138,6 +139,7 @@ def show_dock(
         names_lots: Whether a lot may be typed.
         lots_fixed: Whether only the lots of the lines are right.
         refuses_more: Whether a scan beyond what is wanted isn't counted; else it is asked about before it is booked.
+        paper: The page that prints it; None: there is none.
     """
     dock = {
         "key": f"{visit.person} {path}",
@@ -157,6 +159,7 @@ def show_dock(
         back=back,
         dock=dock,
         over_advice=over_advice,
+        paper=paper,
         day_of=lambda text: visit.texts.day(date.fromisoformat(text)),
     )
 

@@ -7,10 +7,12 @@ with the command lacks are taken from a font of this machine.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import quote
 
 from fpdf import FPDF
 from fpdf.enums import TableBordersLayout
 from fpdf.fonts import FontFace
+from starlette.responses import Response
 
 from starter.cli.label_fonts import BUNDLED, fonts_of_this_machine
 
@@ -105,3 +107,10 @@ class _Sheet(FPDF):
                 row = table.row()
                 for cell in cells:
                     row.cell(cell)
+
+
+def pdf(paper: Paper, name: str) -> Response:
+    """A paper as a file to be opened."""
+    safe = "".join(each if each.isalnum() or each in "-_." else "_" for each in name)
+    headers = {"Content-Disposition": f"inline; filename*=UTF-8''{quote(safe)}.pdf"}
+    return Response(paper.as_pdf(), media_type="application/pdf", headers=headers)

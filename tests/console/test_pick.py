@@ -3,6 +3,7 @@
 import uuid
 from datetime import date
 
+import pypdfium2
 import pytest
 from playwright.async_api import expect
 from sqlalchemy import Engine
@@ -59,6 +60,22 @@ async def test_of_an_order_in_two_warehouses_each_is_picked_by_itself(
     sent = booking({"product_id": other.product_id, "units": 3})
     await pat.send(f"/pick/{number}/{other.warehouse_id}/book", sent)
     assert (level(engine, one), level(engine, other)) == ((5, 2), (2, 0))
+
+
+async def test_a_pick_list_has_its_lots_on_paper(
+    console: AtTheConsole, orders: Orders, shop: Shop, engine: Engine, number: str
+) -> None:
+    item = lot_item(shop, ("L-1", SOON, 2), ("L-2", LATER, 5))
+    await held(orders, number, (item, 3))
+    pat = await console.person("pat", [Role.SELL])
+    path = f"/pick/{number}/{item.warehouse_id}/print"
+    page = await pat.get(path)
+    assert [f"{lot} ({day})" in page for lot, day in (("L-1", "31 Mar 2031"), ("L-2", "31 Mar 2032"))] == [True, True]
+    document = pypdfium2.PdfDocument((await pat.http.get(f"{path}.pdf")).content)
+    text = document[0].get_textpage().get_text_range().replace("\r", "")
+    document.close()
+    rows = [line.strip() for line in text.splitlines() if sku_of(engine, item) in line]
+    assert [row.rpartition("L-")[2] for row in rows] == ["1 (31 Mar 2031) 2", "2 (31 Mar 2032) 1"]
 
 
 @pytest.mark.usefixtures("needs_browser")

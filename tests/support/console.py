@@ -11,7 +11,7 @@ from typing import Any
 
 import axe_playwright_python
 import httpx
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
 from starter.console.app import Console
 from starter.console.sign_in import LocalSignIn
@@ -24,6 +24,8 @@ PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 """Screens that every page has to fit."""
 EVERY_ROLE = tuple(Role)
 
+expect.set_options(timeout=20_000)
+"""A machine that does other things as well is slow; what is right comes at once elsewhere."""
 _AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 _NUMBER_CELL = re.compile(r'<td class="num[^"]*"[^>]*>(.*?)</td>', re.DOTALL)
 _CSRF = re.compile(r'<meta name="csrf" content="([^"]+)">')

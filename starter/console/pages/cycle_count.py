@@ -16,7 +16,7 @@ from starter.console.bodies import body_of
 from starter.console.expected import SHOWN, expected_at
 from starter.console.items import warehouses_of
 from starter.console.named import names_of
-from starter.console.paper import Column, Paper
+from starter.console.paper import Column, Paper, pdf
 from starter.console.routes import Routes
 from starter.console.visit import Visit
 from stockkeeper.contracts import cycle_count
@@ -156,13 +156,6 @@ async def print_sheet_as_pdf(visit: Visit) -> Response:
         rows,
     )
     return pdf(paper, f"count-{state.count_number}")
-
-
-def pdf(paper: Paper, name: str) -> Response:
-    """A paper as a file to be opened."""
-    safe = "".join(each if each.isalnum() or each in "-_." else "_" for each in name)
-    headers = {"Content-Disposition": f"inline; filename*=UTF-8''{quote(safe)}.pdf"}
-    return Response(paper.as_pdf(), media_type="application/pdf", headers=headers)
 
 
 async def _sheet(visit: Visit) -> tuple[CycleCountState, FoundItems]:

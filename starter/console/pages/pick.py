@@ -9,6 +9,7 @@ from starter.console.bodies import body_of
 from starter.console.dock import Booking, DockLine, DockLot, booked, leaving, show_dock, wanted_lines
 from starter.console.expected import SHOWN, expected_at
 from starter.console.named import names_of, zone_at
+from starter.console.paper import Column, Paper, pdf
 from starter.console.routes import Routes
 from starter.console.visit import Visit
 from stockkeeper.contracts import reservation
@@ -64,6 +65,7 @@ async def show_order(visit: Visit) -> Response:
         button=visit.texts.say("Ship {count} units"),
         names_lots=True,
         refuses_more=True,
+        paper=f"/pick/{quote(state.reference_id, safe='')}/{place}/print",
     )
 
 
@@ -77,6 +79,58 @@ async def ship_order(visit: Visit) -> Response:
     state = await hold.fulfill(leaving(booking, place), performed_by=visit.person, fulfillment_id=booking.number)
     said = visit.texts.counted("{number} unit has left.", "{number} units have left.", booking.units)
     return booked(said, _held(visit, state, await _names(visit, state), place))
+
+
+@routes.get("/pick/{number}/{place:int}/print", Role.SELL)
+async def print_list(visit: Visit) -> Response:
+    """The pick list of a warehouse on paper."""
+    state, found, place = await _to_print(visit)
+    return visit.show(
+        "pick_paper.html",
+        order=state,
+        place=found.warehouse_names.get(place, ""),
+        rows=_rows(visit, state, found, place),
+        back=f"/pick/{quote(state.reference_id, safe='')}?warehouse={place}",
+    )
+
+
+@routes.get("/pick/{number}/{place:int}/print.pdf", Role.SELL)
+async def print_list_as_pdf(visit: Visit) -> Response:
+    """The same as PDF."""
+    state, found, place = await _to_print(visit)
+    say = visit.texts.say
+    facts = [(say("Warehouse"), found.warehouse_names.get(place, ""))]
+    if state.expires_at:
+        facts.append((say("Held until"), visit.texts.instant(state.expires_at, zone_at(found, place))))
+    columns = [
+        Column("SKU", 3),
+        Column(say("Product"), 4),
+        Column(say("Lot"), 3),
+        Column(say("Units"), 2, is_number=True),
+        Column(say("Picked"), 2),
+    ]
+    paper = Paper(say("Pick {name}", name=state.reference_id), facts, columns, _rows(visit, state, found, place))
+    return pdf(paper, f"pick-{state.reference_id}")
+
+
+async def _to_print(visit: Visit) -> tuple[ReservationState, FoundItems, int]:
+    state = (await visit.stock.hold(visit.path("number"))).state
+    visit.require(reservation.PROCESS, "fulfill", state)
+    return state, await _names(visit, state), int(visit.path("place"))
+
+
+def _rows(visit: Visit, state: ReservationState, found: FoundItems, place: int) -> list[list[str]]:
+    """A row for each lot that is to be picked, or for the units of a product without lots."""
+    rows = []
+    for line in _held(visit, state, found, place):
+        left = line.wanted
+        for lot in line.lots:
+            until = f" ({visit.texts.day(lot.expires_on)})" if lot.expires_on else ""
+            rows.append([line.sku, line.name, f"{lot.lot}{until}", visit.texts.number(lot.quantity), ""])
+            left -= lot.quantity
+        if left:
+            rows.append([line.sku, line.name, "", visit.texts.number(left), ""])
+    return rows
 
 
 def _place(visit: Visit, places: list[int]) -> int | None:
