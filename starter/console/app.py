@@ -26,6 +26,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
 from starter.console import pages
+from starter.console.addresses import SlashesWithin, path_as_sent
 from starter.console.entrance import Entrance, texts_of, with_cookie
 from starter.console.rendering import STATIC, Pages
 from starter.console.routes import Route
@@ -99,6 +100,7 @@ class Console:
             ],
             middleware=[
                 Middleware(KnownHost, settings=self.settings),
+                Middleware(SlashesWithin),
                 Middleware(LimitedBodies),
                 Middleware(GZipMiddleware, minimum_size=1_000),
             ],
@@ -192,7 +194,7 @@ class Console:
         return self._entrance.say(request, refused.status_code, said, to="/inbox")
 
     def _lead_to_sign_in(self, request: Request) -> Response:
-        back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        back = path_as_sent(request) + (f"?{request.url.query}" if request.url.query else "")
         door = "/sign-in/start" if self.sign_in.way == "provider" else "/sign-in"
         there = f"{door}?back={quote(back, safe='')}" if request.method == "GET" else "/sign-in"
         if request.headers.get("hx-request"):

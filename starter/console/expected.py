@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
 from starter.cli.times import zone_called
+from starter.console.addresses import segment
 from starter.console.visit import Visit
 from stockkeeper.client.runs import Listed
 from stockkeeper.contracts.messages import MAX_LINES
@@ -62,7 +63,7 @@ async def expected_at(visit: Visit, *lists: tuple[str, str, int | None, Awaitabl
                 Expected(
                     kind=kind,
                     number=each.number,
-                    path=path.format(number=each.number),
+                    path=path.format(number=segment(each.number)),
                     about=", ".join(each.skus[:4]) + more,
                     where=" → ".join(each.warehouses),
                     due_at=each.deadline,

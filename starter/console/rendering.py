@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from starter.console.addresses import segment
 from starter.console.texts import LANGUAGES
 from stockkeeper.contracts.permission import Role
 
@@ -50,6 +51,8 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
+        # Jinja's own leaves slashes, which numbers of documents may have.
+        self._environment.filters["urlencode"] = segment
         self._environment.globals.update(static=static_url, languages=LANGUAGES)
 
     def render(self, template: str, visit: "Visit", **values: Any) -> str:

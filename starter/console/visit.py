@@ -8,6 +8,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from starter.console.addresses import part_of_path, path_as_sent
 from starter.console.rendering import Pages
 from starter.console.sessions import Session
 from starter.console.settings import ConsoleSettings
@@ -73,9 +74,14 @@ class Visit:
             and "hx-history-restore-request" not in self.request.headers
         )
 
+    @property
+    def path_as_sent(self) -> str:
+        """Its path, quoted, to lead back to it."""
+        return path_as_sent(self.request)
+
     def path(self, name: str) -> str:
         """A part of the path."""
-        return str(self.request.path_params[name])
+        return part_of_path(self.request.path_params[name])
 
     def query(self, name: str) -> str | None:
         """A field of the address; None: it is left out or empty."""

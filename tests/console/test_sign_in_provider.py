@@ -75,7 +75,7 @@ async def test_whoever_signs_in_is_whom_the_token_names(alone: Alone, provider: 
     browser = alone.browser()
     led = await browser.get("/inbox", params={"kind": "po"})
     assert (led.status_code, led.headers["location"]) == (303, "/sign-in/start?back=%2Finbox%3Fkind%3Dpo")
-    assert 'href="/sign-in/start?back=/inbox"' in (await browser.get("/sign-in")).text
+    assert 'href="/sign-in/start?back=%2Finbox"' in (await browser.get("/sign-in")).text
     back = await browser.get(await _sent_back(browser))
     assert (back.status_code, back.headers["location"]) == (303, "/stock?page=2")
     visitor = _visitor(alone, browser)

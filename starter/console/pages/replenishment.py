@@ -2,10 +2,10 @@
 
 import asyncio
 from contextlib import suppress
-from urllib.parse import quote
 
 from starlette.responses import Response
 
+from starter.console.addresses import segment
 from starter.console.charts import outlook_of
 from starter.console.items import (
     Places,
@@ -127,7 +127,7 @@ def _place(visit: Visit) -> int:
 
 
 def _page(sku: str, place: int) -> str:
-    return address(f"/replenishment/{quote(sku)}", warehouse=place)
+    return address(f"/replenishment/{segment(sku)}", warehouse=place)
 
 
 async def _units(visit: Visit, name: str, *, least: int) -> int | None:

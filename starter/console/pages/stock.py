@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from urllib.parse import quote
 
 from starlette.responses import RedirectResponse, Response
 
+from starter.console.addresses import segment
 from starter.console.items import ItemRow, Live, Places, last_events, levels_by_product, live, places_of
 from starter.console.routes import Routes
 from starter.console.visit import Visit
@@ -33,7 +33,7 @@ async def search_stock(visit: Visit) -> Response:
         _scanned(visit, typed), _found(visit, typed), places_of(visit), last_events(visit)
     )
     if scanned is not None and not visit.is_partial:
-        return RedirectResponse(f"/stock/{quote(scanned)}", status_code=303)
+        return RedirectResponse(f"/stock/{segment(scanned)}", status_code=303)
     products = [each.product_id for each in found.products]
     by_product = await levels_by_product(visit.stock, products, places.chosen)
     return _shown(visit, places, found, by_product, live(after, products) if products else None)
