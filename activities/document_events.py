@@ -65,7 +65,7 @@ def document_changed(
         changed.model_dump(mode="json"),
         operation,
         warehouse_id=places[0] if len(places) == 1 else None,
-        reason=_first(said, ("reason", "note")),
+        reason=_first(said, ("reason", "unfit_reason", "note")),
     )
 
 

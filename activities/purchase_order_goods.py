@@ -95,7 +95,7 @@ class OrderGoodsSteps(OrderSteps):
                     lots=lots,
                     supplier_id=order.supplier_id,
                 )
-                locked.receive(operation, step.receipt_id, taken, step.took_place_at)
+                locked.receive(operation, step.receipt_id, taken, step.took_place_at, step.unfit_reason)
                 locked.add_lots(
                     (product_id, stock.items[ItemKey(order.warehouse_id, product_id)].lots[lot.lot_number].facts, came)
                     for product_id, its in lots.items()

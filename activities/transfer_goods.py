@@ -135,9 +135,10 @@ class TransitSteps(WithGoods):
                     self._require_approved(stock.connection, operation, locked, damaged, step.as_of)
                 receipt: dict[str, Any] = {"reason": reason, "receipt_id": step.receipt_id}
                 transit.move(locked, stock, operation, TransitKind.RECEIVED, accepted, facts=facts, **receipt)
-                transit.move(locked, stock, operation, TransitKind.DAMAGED, damaged, **receipt)
+                why = step.unfit_reason
+                transit.move(locked, stock, operation, TransitKind.DAMAGED, damaged, **receipt, unfit_reason=why)
                 units = {"accepted": sum(accepted.values()), "unfit": sum(damaged.values())}
-                show_command(locked, operation, "receipts", receipt_id=step.receipt_id, **units)
+                show_command(locked, operation, "receipts", receipt_id=step.receipt_id, **units, unfit_reason=why)
                 if status is TransferStatus.RECEIVED:
                     locked.close(operation, status, step.as_of)
                 else:

@@ -51,9 +51,12 @@ class LockedOrder:
         """A booked receipt whose number differs from this one by upper and lower case alone."""
         return next((known for known in self.known if known != receipt_id), None)
 
-    def receive(self, operation: Operation, receipt_id: str, taken: Mapping[int, Taken], at: datetime) -> None:
-        """Book a receipt: its units by line number, and when it came."""
-        self.receipt = BookedReceipt(self.order.po_id, receipt_id, taken, at, operation)
+    def receive(
+        self, operation: Operation, receipt_id: str, taken: Mapping[int, Taken], at: datetime, unfit_reason: str | None
+    ) -> None:
+        """Book a receipt: its units by line number, when it came, and why units were rejected."""
+        of = self.order.po_id
+        self.receipt = BookedReceipt(of, receipt_id, taken, at, operation, unfit_reason=unfit_reason)
         for line, shown in zip(self.order.lines, self.shown["line_items"], strict=True):
             if (share := taken.get(line.line_number)) is not None:
                 shown["quantity_received"] += share.accepted
@@ -64,6 +67,7 @@ class LockedOrder:
             "performed_by": operation.performed_by,
             "accepted": sum(share.accepted for share in taken.values()),
             "unfit": sum(share.unfit for share in taken.values()),
+            "unfit_reason": unfit_reason,
         }
         self.shown["receipts"] = sorted([*self.shown["receipts"], came], key=_when)
 

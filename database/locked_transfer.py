@@ -33,15 +33,15 @@ _UPDATE_LINES = """
 _INSERT_ENTRIES = """
     INSERT INTO transit_movements (
         transfer_id, line_number, kind, quantity, balance_after, receipt_id, command_id, reason, created_at,
-        performed_by, operation_id, workflow_id, run_id, lot_number)
+        performed_by, operation_id, workflow_id, run_id, lot_number, unfit_reason)
     SELECT transfer_id, line_number, kind, quantity, balance_after, receipt_id, command_id, reason, created_at,
-        performed_by, operation_id, workflow_id, run_id, lot_number
+        performed_by, operation_id, workflow_id, run_id, lot_number, unfit_reason
     FROM unnest(
         %s::bigint[], %s::integer[], %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[],
-        %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[]
+        %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[]
     ) WITH ORDINALITY AS entry (
         transfer_id, line_number, kind, quantity, balance_after, receipt_id, command_id, reason, created_at,
-        performed_by, operation_id, workflow_id, run_id, lot_number, position)
+        performed_by, operation_id, workflow_id, run_id, lot_number, unfit_reason, position)
     ORDER BY position
 """
 
@@ -76,6 +76,7 @@ class Entry(NamedTuple):
     operation: Operation
     at: datetime
     lot_number: str | None = None
+    unfit_reason: str | None = None
 
 
 @dataclass(slots=True)
@@ -214,6 +215,7 @@ def changes_of(transfers: Iterable[LockedTransfer]) -> Iterator[Statement]:
                 texts(entry.operation.workflow_id for entry in entries),
                 texts(entry.operation.run_id for entry in entries),
                 texts(entry.lot_number for entry in entries),
+                texts(entry.unfit_reason for entry in entries),
             ),
         )
     if changed := [each for each in listed if each.has_changed]:

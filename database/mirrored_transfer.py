@@ -42,12 +42,14 @@ _HEADER = text("""
 _BOOKED = text("""
     SELECT * FROM (
         SELECT kind, receipt_id, command_id, reason, created_at AS at, performed_by, operation_id, workflow_id, run_id,
+            unfit_reason,
             json_agg(json_build_array(line_number, lot_number, abs(quantity)) ORDER BY transit_movement_id) AS entries,
             max(transit_movement_id) AS latest,
             sum(count(*)) OVER (ORDER BY max(transit_movement_id)) - count(*) AS entries_before
         FROM transit_movements
         WHERE transfer_id = :transfer_id AND kind = ANY (:kinds) AND transit_movement_id > :after
-        GROUP BY kind, receipt_id, command_id, reason, created_at, performed_by, operation_id, workflow_id, run_id
+        GROUP BY kind, receipt_id, command_id, reason, created_at, performed_by, operation_id, workflow_id, run_id,
+            unfit_reason
     ) AS command
     WHERE entries_before < :entries
     ORDER BY latest LIMIT :commands
@@ -225,13 +227,13 @@ def _add_entries(connection: Connection, locked: LockedTransfer, end: Mapping[st
     for command in end["booked"]:
         kind, receipt_id = TransitKind(command["kind"]), command["receipt_id"]
         operation = _operation(command, command["performed_by"])
-        name, reason, at = command["command_id"], command["reason"], command["at"]
+        name, reason, at, why = command["command_id"], command["reason"], command["at"], command.get("unfit_reason")
         for line_number, units in sorted(command["units"].items()):
             by_lot: Mapping[str | None, int] = command.get("lots", {}).get(line_number) or {None: units}
             for lot, quantity in by_lot.items():
                 if (line_number, kind, receipt_id or operation.operation_id, lot) not in known:
                     of = OfLine(line_number, lot)
-                    book(locked, of, kind, quantity, receipt_id, name, reason, operation, at)
+                    book(locked, of, kind, quantity, receipt_id, name, reason, operation, at, why)
 
 
 def _take_over_lots(connection: Connection, lots: Sequence[Mapping[str, Any]]) -> None:

@@ -22,6 +22,7 @@ RECEIPTS = receipt_tables(
 
 RECEIPTS.header.append_column(Column("corrects", Text))
 RECEIPTS.header.append_column(Column("reason", Text))
+RECEIPTS.header.append_column(Column("unfit_reason", Text))
 RECEIPTS.header.append_constraint(
     ForeignKeyConstraint(
         ["po_id", "corrects"],

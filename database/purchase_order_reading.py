@@ -29,7 +29,7 @@ _HEADERS = """
         submitted_at, closed_reason, version, approval_asked_at, run_id, timezone, approvals_since,
         (SELECT json_agg(receipt ORDER BY at, receipt_id) FROM (
             SELECT receipt_id, received_at AS at, received_by AS performed_by, sum(quantity) AS accepted,
-                sum(quantity_rejected) AS unfit
+                sum(quantity_rejected) AS unfit, unfit_reason
             FROM purchase_order_receipts AS booked JOIN purchase_order_receipt_lines USING (po_id, receipt_id)
             WHERE booked.po_id = header.po_id
             GROUP BY po_id, receipt_id ORDER BY at DESC, receipt_id DESC LIMIT %s::bigint) AS receipt),

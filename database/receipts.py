@@ -169,6 +169,7 @@ class BookedReceipt(NamedTuple):
         operation: Who took it in.
         corrects: The receipt that it corrects, if the tables have corrections.
         reason: Why it does.
+        unfit_reason: Why units didn't enter stock, if the tables have corrections.
     """
 
     document_key: int
@@ -178,6 +179,7 @@ class BookedReceipt(NamedTuple):
     operation: Operation
     corrects: str | None = None
     reason: str | None = None
+    unfit_reason: str | None = None
 
 
 def insert_receipts(receipts: Receipts, booked: Sequence[BookedReceipt]) -> list[Statement]:
@@ -199,6 +201,7 @@ def insert_receipts(receipts: Receipts, booked: Sequence[BookedReceipt]) -> list
     ]
     if "corrects" in receipts.header.c:
         values += [texts(each.corrects for each in booked), texts(each.reason for each in booked)]
+        values += [texts(each.unfit_reason for each in booked)]
     return [
         Statement(headers, values),
         Statement(lines, (*units, texts(each.receipt_id for each, _, _ in shares))),
@@ -210,8 +213,8 @@ def insert_receipts(receipts: Receipts, booked: Sequence[BookedReceipt]) -> list
 def _texts_of(receipts: Receipts) -> tuple[str, str, str]:
     """The statements of a kind of document: its receipts, their lines, and the sums in the document's lines."""
     key, receipt_id = receipts.key, receipts.receipt_id
-    correcting = ("corrects, reason", "%s::text[], %s::text[]") if "corrects" in receipts.header.c else ("", "")
-    more, arrays = (f", {each}" if each else "" for each in correcting)
+    named = ("corrects", "reason", "unfit_reason") if "corrects" in receipts.header.c else ()
+    more, arrays = "".join(f", {name}" for name in named), ", %s::text[]" * len(named)
     headers = f"""
         INSERT INTO {receipts.header.name} ({key}, {receipt_id}, {receipts.at}, {receipts.by}, operation_id{more})
         SELECT * FROM unnest(

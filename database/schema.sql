@@ -959,8 +959,10 @@ CREATE TABLE purchase_order_receipts (
     booked_at timestamp with time zone DEFAULT clock_timestamp(),
     corrects text,
     reason text,
+    unfit_reason text,
     CONSTRAINT purchase_order_receipts_pkey PRIMARY KEY (po_id, receipt_id),
     CONSTRAINT purchase_order_receipts_correct CHECK ((corrects IS NULL) = (reason IS NULL) AND corrects <> receipt_id),
+    CONSTRAINT purchase_order_receipts_unfit_reason CHECK (unfit_reason IS NULL OR unfit_reason <> ''::text AND corrects IS NULL),
     CONSTRAINT purchase_order_receipts_corrected FOREIGN KEY (po_id, corrects) REFERENCES purchase_order_receipts(po_id, receipt_id),
     CONSTRAINT purchase_order_receipts_po_id_fkey FOREIGN KEY (po_id) REFERENCES purchase_orders(po_id)
 );
@@ -1572,6 +1574,7 @@ CREATE TABLE transit_movements (
     created_at timestamp with time zone NOT NULL,
     command_id text,
     lot_number text,
+    unfit_reason text,
     CONSTRAINT transit_movements_pkey PRIMARY KEY (transit_movement_id),
     CONSTRAINT transit_movements_balance_after_check CHECK (balance_after >= 0),
     CONSTRAINT transit_movements_command CHECK (command_id IS NULL OR (kind = ANY (ARRAY['DISPATCHED'::text, 'WRITTEN_OFF'::text]))),
@@ -1582,6 +1585,7 @@ CREATE TABLE transit_movements (
         END),
     CONSTRAINT transit_movements_kind_check CHECK (kind = ANY (ARRAY['DISPATCHED'::text, 'RECEIVED'::text, 'DAMAGED'::text, 'WRITTEN_OFF'::text, 'RETURNED'::text])),
     CONSTRAINT transit_movements_receipt CHECK ((kind = ANY (ARRAY['RECEIVED'::text, 'DAMAGED'::text])) = (receipt_id IS NOT NULL)),
+    CONSTRAINT transit_movements_unfit_reason CHECK (unfit_reason IS NULL OR unfit_reason <> ''::text AND kind = 'DAMAGED'::text),
     CONSTRAINT transit_movements_line FOREIGN KEY (transfer_id, line_number) REFERENCES transfer_order_lines(transfer_id, line_number)
 );
 CREATE INDEX transit_movements_by_lot ON transit_movements USING btree (lot_number, transfer_id) WHERE lot_number IS NOT NULL;

@@ -46,6 +46,7 @@ transit_movements = Table(
     Column("command_id", Text),
     *movement(),
     Column("lot_number", Text),
+    Column("unfit_reason", Text),
     composite_key("transit_movements_line", "transfer_order_lines", "transfer_id", "line_number"),
     Index(
         "transit_movements_once",

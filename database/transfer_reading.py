@@ -38,7 +38,7 @@ _DEPARTURES = _COMMANDS.format(
 _RECEIPTS = _COMMANDS.format(
     columns="""
         receipt_id, coalesce(-sum(quantity) FILTER (WHERE kind = 'RECEIVED'), 0) AS accepted,
-        coalesce(-sum(quantity) FILTER (WHERE kind = 'DAMAGED'), 0) AS unfit
+        coalesce(-sum(quantity) FILTER (WHERE kind = 'DAMAGED'), 0) AS unfit, min(unfit_reason) AS unfit_reason
     """,
     kind="receipt_id IS NOT NULL",
     by="receipt_id",

@@ -88,6 +88,7 @@ def move(
     reason: str,
     receipt_id: str | None = None,
     command_id: str | None = None,
+    unfit_reason: str | None = None,
     facts: Iterable[tuple[int, LotFacts]] = (),
 ) -> None:
     """Change the units in transit of these lines, and add an entry for each.
@@ -105,6 +106,7 @@ def move(
         reason: One sentence for readers of the entries.
         receipt_id: The receipt, for RECEIVED and DAMAGED.
         command_id: The caller's number for the command, for DISPATCHED and WRITTEN_OFF.
+        unfit_reason: Why they are damaged, as whoever received them has said it, for DAMAGED.
         facts: What the packages say of lots that arrive, by product, where that was said.
 
     Raises:
@@ -120,7 +122,7 @@ def move(
         ledger.move_units(stock, operation, MovementType.TRANSFER_IN, arriving, reference_id=number, reason=reason)
     at = _booked_at(locked, stock)
     for of, moved in units.items():
-        book(locked, of, kind, moved, receipt_id, command_id, reason, operation, at)
+        book(locked, of, kind, moved, receipt_id, command_id, reason, operation, at, unfit_reason)
 
 
 def book(
@@ -133,6 +135,7 @@ def book(
     reason: str,
     operation: Operation,
     at: datetime,
+    unfit_reason: str | None = None,
 ) -> None:
     """Add an entry of units in transit, which are positive, and change its line by it."""
     line, counter = locked.lines[of.line_number], COUNTERS[kind]
@@ -142,8 +145,8 @@ def book(
     if of.lot_number is not None:
         locked.change_lot(of.line_number, of.lot_number, {counter: units, "in_transit": quantity})
     balance = line["in_transit"]
-    entry = Entry(of.line_number, kind, quantity, balance, receipt_id, command_id, reason, operation, at, of.lot_number)
-    locked.entries.append(entry)
+    named = receipt_id, command_id, reason, operation, at, of.lot_number, unfit_reason
+    locked.entries.append(Entry(of.line_number, kind, quantity, balance, *named))
 
 
 def take_in_lots(

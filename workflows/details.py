@@ -81,14 +81,18 @@ def _outcome(notice: NoticeState) -> str:
 
 
 def receipts(columns: Sequence[str], booked: Sequence[ReceiptState]) -> list[str]:
-    """The latest receipts as a table: name, when, by whom, and units of both kinds."""
+    """The latest receipts as a table: name, when, by whom, units of both kinds, and why some aren't fit."""
     return table(
         columns,
         [
-            (each.short_id, utc(each.at), each.performed_by, each.accepted, each.unfit)
+            (each.short_id, utc(each.at), each.performed_by, each.accepted, _unfit(each))
             for each in booked[-_RECEIPTS_SHOWN:]
         ],
     )
+
+
+def _unfit(receipt: ReceiptState) -> object:
+    return receipt.unfit if receipt.unfit_reason is None else f"{receipt.unfit} ({receipt.unfit_reason})"
 
 
 def differences(approvals: Sequence[DifferenceApprovalState]) -> list[str]:

@@ -153,6 +153,8 @@ class PurchaseOrderWorkflow(Document[PurchaseOrderState, StoredPurchaseOrder, _S
         accepted = sum(line.quantity for line in message.lines)
         rejected = sum(line.rejected_quantity for line in message.lines)
         summary = f"receipt {message.receipt_id}: {counted(accepted, 'unit')}, {rejected} rejected"
+        if message.unfit_reason is not None:
+            summary += f": {message.unfit_reason}"
         await self.apply(PurchaseOrderActivities.receive_purchase_order, step, summary)
 
     @command(APPROVE_DIFFERENCE)

@@ -122,6 +122,8 @@ class TransferWorkflow(TransferBetweenDatabases[_Stamp]):
         fit = sum(line.quantity for line in message.lines)
         damaged = sum(line.damaged_quantity for line in message.lines)
         summary = f"receipt {message.receipt_id}: {counted(fit, 'unit')}, {damaged} damaged"
+        if message.unfit_reason is not None:
+            summary += f": {message.unfit_reason}"
         await self.apply(TransferActivities.receive_transfer, step, summary)
 
     @command(WRITE_OFF)

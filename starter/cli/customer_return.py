@@ -90,7 +90,7 @@ _dock = Dock(
     how="give what was found with --restock and --scrap, or everything expected as fit with --all",
     nothing_left="return {}: nothing is expected any more",
     warehouse=lambda state: state.warehouse_id,
-    book=lambda returned, lines, performed_by, inspection_id, came_at: returned.inspect(
+    book=lambda returned, lines, performed_by, inspection_id, came_at, _: returned.inspect(
         [
             InspectionLine(
                 each.product_id,

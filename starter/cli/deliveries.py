@@ -52,7 +52,7 @@ class Dock(Generic[D, S]):
         how: What to give, if nothing or too much was given.
         nothing_left: The document's number and why nothing can be booked.
         warehouse: The warehouse that it comes to, whose time it is booked in.
-        book: Book the delivery.
+        book: Book the delivery: its document and lines, who, its number, when, and why units are unfit.
         unfit_on_top: Whether unfit units may come on top of everything that is outstanding.
         supplier: The supplier that it comes from, whose own packs come first.
     """
@@ -64,7 +64,7 @@ class Dock(Generic[D, S]):
     how: str
     nothing_left: str
     warehouse: Callable[[S], int | None]
-    book: Callable[[D, Sequence[Came], str, str | None, datetime | None], Awaitable[S]]
+    book: Callable[[D, Sequence[Came], str, str | None, datetime | None, str | None], Awaitable[S]]
     unfit_on_top: bool = False
     supplier: Callable[[S], int | None] = lambda _: None
 
@@ -74,6 +74,7 @@ class Dock(Generic[D, S]):
         fit: Sequence[str] | None,
         unfit: Sequence[str] | None,
         *,
+        unfit_reason: str | None,
         everything: bool,
         receipt_id: str | None,
         performed_by: str,
@@ -86,6 +87,7 @@ class Dock(Generic[D, S]):
             number: The document.
             fit: ``SKU=UNITS``, once for each product; ``SKU=UNITS#LOT``, once for each lot.
             unfit: The same for units on top.
+            unfit_reason: Why these aren't fit.
             everything: All outstanding units came, and are fit.
             receipt_id: The delivery's number.
             performed_by: The person or service that books it.
@@ -119,7 +121,7 @@ class Dock(Generic[D, S]):
             return await self.desk.commanded(
                 stock,
                 number,
-                lambda document: self.book(document, lines, performed_by, receipt_id, came_at),
+                lambda document: self.book(document, lines, performed_by, receipt_id, came_at, unfit_reason),
                 as_json=as_json,
             )
 

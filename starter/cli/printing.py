@@ -317,7 +317,8 @@ def print_receipts(
     """Print receipts; ``unfit`` names the units that didn't enter stock."""
     for receipt in receipts:
         new = "" if receipt in before else " [bold](new)[/bold]"
-        more = f", {receipt.unfit} {unfit}" if receipt.unfit else ""
+        why = f" ({escape(receipt.unfit_reason)})" if receipt.unfit_reason else ""
+        more = f", {receipt.unfit} {unfit}{why}" if receipt.unfit else ""
         out.print(
             f"{what} {escape(receipt.short_id)} by {escape(receipt.performed_by)} at {shown(receipt.at)}: "
             f"{receipt.accepted} into stock{more}{new}"

@@ -146,7 +146,7 @@ _dock = Dock(
     how="give what was delivered with --line, or everything that is still owed with --all",
     nothing_left="purchase order {}: nothing is owed any more",
     warehouse=lambda state: state.warehouse_id,
-    book=lambda order, lines, performed_by, receipt_id, came_at: order.receive(
+    book=lambda order, lines, performed_by, receipt_id, came_at, unfit_reason: order.receive(
         receipt_id or "",
         [
             DeliveryLine(
@@ -159,6 +159,7 @@ _dock = Dock(
             for each in lines
         ],
         performed_by=performed_by,
+        unfit_reason=unfit_reason,
         occurred_at=came_at,
     ),
     unfit_on_top=True,
@@ -335,6 +336,7 @@ add_delivery(
         "Units accepted into stock; of a lot MILK=24#L-77, of a new one with its last day: MILK=24#L-77#2027-03-31.",
     ),
     unfit=("--rejected", "Units on top that are sent back."),
+    unfit_reason="Why units were rejected.",
     everything="All outstanding units have come.",
     receipt=("--receipt-id", "The delivery's number: the same one is booked only once."),
 )

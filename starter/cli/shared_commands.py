@@ -3,6 +3,7 @@
 Typer reads a command's parameters from its annotations, so the part that differs is set there.
 """
 
+import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -132,6 +133,7 @@ def add_delivery(
     *,
     fit: tuple[Sequence[str], str],
     unfit: tuple[str, str],
+    unfit_reason: str | None = None,
     everything: str,
     receipt: tuple[str, str],
     numbered: bool = True,
@@ -146,6 +148,7 @@ def add_delivery(
         dock: Where the kind's deliveries are booked.
         fit: The option's names and its help, for units that are fit.
         unfit: The same for units on top that aren't.
+        unfit_reason: The help of ``--unfit-reason``; None: the kind's deliveries have none.
         everything: The help of ``--all``.
         receipt: The option and its help, for the delivery's number.
         numbered: Whether a delivery has to have a number.
@@ -156,6 +159,7 @@ def add_delivery(
         fit: list[str] | None = None,
         *,
         unfit: list[str] | None = None,
+        unfit_reason: str | None = None,
         everything: bool = False,
         receipt_id: str | None,
         occurred_at: options.OccurredAt = None,
@@ -166,6 +170,7 @@ def add_delivery(
             number,
             fit,
             unfit,
+            unfit_reason=unfit_reason,
             everything=everything,
             receipt_id=receipt_id,
             performed_by=performed_by,
@@ -177,11 +182,16 @@ def add_delivery(
         "number": number,
         "fit": Annotated[list[str] | None, typer.Option(*fit[0], metavar="SKU=UNITS[#LOT]", help=fit[1])],
         "unfit": Annotated[list[str] | None, typer.Option(unfit[0], metavar="SKU=UNITS[#LOT]", help=unfit[1])],
+        "unfit_reason": Annotated[str | None, typer.Option(metavar="TEXT", help=unfit_reason)],
         "everything": Annotated[bool, typer.Option("--all", help=everything)],
         "receipt_id": Annotated[str if numbered else str | None, typer.Option(receipt[0], help=receipt[1])],
     }
     if not numbered:
         command.__kwdefaults__ = {**(command.__kwdefaults__ or {}), "receipt_id": None}
+    if unfit_reason is None:
+        signature = inspect.signature(command)
+        options_left = [each for name, each in signature.parameters.items() if name != "unfit_reason"]
+        command.__signature__ = signature.replace(parameters=options_left)  # type: ignore[attr-defined]
     app.command(name, help=description)(command)
 
 

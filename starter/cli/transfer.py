@@ -145,13 +145,14 @@ _dock = Dock(
     how="give what arrived with --line and --damaged, or everything in transit as fit with --all",
     nothing_left="transfer {}: nothing is in transit",
     warehouse=lambda state: state.to_warehouse_id,
-    book=lambda transfer, lines, performed_by, receipt_id, came_at: transfer.receive(
+    book=lambda transfer, lines, performed_by, receipt_id, came_at, unfit_reason: transfer.receive(
         receipt_id or "",
         [
             ArrivalLine(each.product_id, quantity=each.fit, damaged_quantity=each.unfit, lot_number=each.lot_number)
             for each in lines
         ],
         performed_by=performed_by,
+        unfit_reason=unfit_reason,
         occurred_at=came_at,
     ),
 )
@@ -240,6 +241,7 @@ add_delivery(
     _dock,
     fit=(("--line",), "Units that are fit; of a lot SKU=UNITS#LOT."),
     unfit=("--damaged", "Units on top that are damaged; of a lot SKU=UNITS#LOT."),
+    unfit_reason="Why units came damaged.",
     everything="All units in transit have come, and are fit.",
     receipt=("--receipt-id", "The delivery's number: the same one is booked only once."),
 )

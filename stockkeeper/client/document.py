@@ -244,10 +244,11 @@ class Document(Generic[S]):
         message = await self._message(sent, **fields)
         lines: Sequence[Message] = cast("Any", message).lines
         accepted, unfit = (sum(getattr(line, name) for line in lines) for name in units)
+        why = getattr(message, "unfit_reason", None)
         return await self._command(
             sent,
             message,
-            lambda last: number is not None and is_booked(receipts(last), number, accepted, unfit),
+            lambda last: number is not None and is_booked(receipts(last), number, accepted, unfit, why),
             None if number is None else Numbered(number, activity),
         )
 
@@ -481,7 +482,9 @@ def in_status(status: StrEnum) -> Callable[[Any], bool]:
     return lambda state: state.status is status
 
 
-def is_booked(receipts: Sequence[ReceiptState], receipt_id: str, accepted: int, unfit: int) -> bool:
-    """Whether this receipt, by its number and its units, has been booked."""
-    wanted = (receipt_id, accepted, unfit)
-    return any((each.receipt_id, each.accepted, each.unfit) == wanted for each in receipts)
+def is_booked(
+    receipts: Sequence[ReceiptState], receipt_id: str, accepted: int, unfit: int, unfit_reason: str | None
+) -> bool:
+    """Whether this receipt, by its number, its units and the reason for unfit ones, has been booked."""
+    wanted = (receipt_id, accepted, unfit, unfit_reason)
+    return any((each.receipt_id, each.accepted, each.unfit, each.unfit_reason) == wanted for each in receipts)

@@ -129,6 +129,7 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
         lines: Sequence[DeliveryLine],
         *,
         performed_by: str,
+        unfit_reason: str | None = None,
         occurred_at: datetime | None = None,
     ) -> PurchaseOrderState:
         """Book a delivery; accepted units enter stock.
@@ -137,6 +138,7 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
             receipt_id: The delivery's number: the call may be repeated, and the goods are booked once.
             lines: Units of each product: accepted, and rejected on top.
             performed_by: The person or service that received the delivery.
+            unfit_reason: Why units were rejected; None: none were, or nobody says it.
             occurred_at: When the goods came, if that was before now; the lead time is measured to that day.
 
         Raises:
@@ -145,7 +147,7 @@ class PurchaseOrder(WithDifference[PurchaseOrderState]):
             OperationConflict: The delivery's number was used for other quantities.
             Unreachable: No answer in time.
         """
-        fields = {"receipt_id": receipt_id, "lines": lines, "occurred_at": occurred_at}
+        fields = {"receipt_id": receipt_id, "lines": lines, "unfit_reason": unfit_reason, "occurred_at": occurred_at}
         return await self._book(
             purchase_order_state.RECEIVE,
             PurchaseOrderActivities.receive_purchase_order,

@@ -68,6 +68,7 @@ class Transfer(WithDifference[TransferState]):
         lines: Sequence[ArrivalLine],
         *,
         performed_by: str,
+        unfit_reason: str | None = None,
         occurred_at: datetime | None = None,
     ) -> TransferState:
         """Book an arrival; fit units enter the destination's stock.
@@ -76,6 +77,7 @@ class Transfer(WithDifference[TransferState]):
             receipt_id: The delivery's number: the call may be repeated, and the goods are booked once.
             lines: Units of each product, and of each lot of a tracked one: fit, and damaged on top.
             performed_by: The person or service that received the delivery.
+            unfit_reason: Why units came damaged; None: none were, or nobody says it.
             occurred_at: When the goods arrived, if that was before now.
 
         Raises:
@@ -84,7 +86,7 @@ class Transfer(WithDifference[TransferState]):
             OperationConflict: The delivery's number was used for other quantities.
             Unreachable: No answer in time.
         """
-        fields = {"receipt_id": receipt_id, "lines": lines, "occurred_at": occurred_at}
+        fields = {"receipt_id": receipt_id, "lines": lines, "unfit_reason": unfit_reason, "occurred_at": occurred_at}
         return await self._book(
             transfer_state.RECEIVE,
             TransferActivities.receive_transfer,

@@ -42,7 +42,7 @@ from stockkeeper.contracts.purchase_order_state import (
     SentBackLine,
     SupplierReturnState,
 )
-from stockkeeper.contracts.receipt import ReceiptState
+from stockkeeper.contracts.receipt import ReceiptState, UnfitReason
 from stockkeeper.domain import permission
 from stockkeeper.domain.approval import Deadlines
 from stockkeeper.domain.purchase_order import PURCHASE_ORDER, PurchaseOrderEvent
@@ -99,9 +99,12 @@ class ApproveOrderDifferenceStep(Step, DifferenceFields):
 class ReceivePurchaseOrderStep(Step):
     """Book a delivery."""
 
+    added_later: ClassVar[tuple[str, ...]] = ("unfit_reason",)
+
     po_number: str
     receipt_id: str
     lines: list[ReceiptLine]
+    unfit_reason: UnfitReason = None
 
 
 class CorrectReceiptStep(Step):

@@ -33,7 +33,7 @@ from stockkeeper.contracts.messages import (
 )
 from stockkeeper.contracts.notice import Notices
 from stockkeeper.contracts.process import Command
-from stockkeeper.contracts.receipt import CheckedLine, ReceiptState
+from stockkeeper.contracts.receipt import CheckedLine, ReceiptState, UnfitReason, require_unfit
 from stockkeeper.domain.approval import Tier, require_tiers
 from stockkeeper.domain.errors import InvalidRequest
 from stockkeeper.domain.people import is_same_person as is_same_person  # noqa: PLC0414
@@ -155,6 +155,7 @@ class ReceiptLine(CheckedLine, OfLot):
     """Delivered units of one product; of a tracked one, of one lot."""
 
     without_units = "quantity: a delivered line needs accepted or rejected units"
+    unfit_units = "rejected_quantity"
 
     quantity: Annotated[int, Field(ge=0, le=MAX_UNITS, description="Units accepted into stock.")]
     rejected_quantity: Annotated[
@@ -168,7 +169,13 @@ class Receive(Message):
     receipt_id: Reference = Field(description="The caller's number for this delivery: sent twice, it is booked once.")
     performed_by: Actor
     lines: Annotated[list[ReceiptLine], Field(min_length=1, max_length=MAX_LINES)]
+    unfit_reason: UnfitReason = None
     occurred_at: OccurredAt = None
+
+    @model_validator(mode="after")
+    def _reason_is_of_unfit_units(self) -> Self:
+        require_unfit(self.unfit_reason, self.lines)
+        return self
 
 
 class CorrectReceipt(Message):

@@ -1,14 +1,24 @@
 """Receipts: the lines of a delivery, and receipts as the state of a document shows them."""
 
 import re
-from typing import ClassVar, Self
+from collections.abc import Iterable
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from stockkeeper.contracts.messages import Id, Message, State, Timestamp
+from stockkeeper.contracts.messages import Id, Message, Reason, State, Timestamp
 
 RECEIPTS_SHOWN = 100
 _KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+UnfitReason = Annotated[
+    Reason | None,
+    Field(
+        description="Why units were rejected, or came damaged. Null: nobody said, or there are none.",
+        exclude_if=lambda reason: reason is None,
+    ),
+]
 
 
 class CheckedLine(Message):
@@ -16,6 +26,8 @@ class CheckedLine(Message):
 
     without_units: ClassVar[str]
     """The words for a line on which nothing came."""
+    unfit_units: ClassVar[str] = ""
+    """The field with units that don't enter stock, where the message has a reason for them."""
 
     product_id: Id
 
@@ -24,6 +36,16 @@ class CheckedLine(Message):
         if not any(units for name, units in self if name.endswith("quantity")):
             raise ValueError(self.without_units)
         return self
+
+
+def require_unfit(reason: str | None, lines: Iterable[CheckedLine]) -> None:
+    """There are units to which a reason for unfit ones belongs.
+
+    Raises:
+        ValueError: There is a reason, and no such unit.
+    """
+    if reason is not None and not any(getattr(line, line.unfit_units) for line in lines):
+        raise ValueError("unfit_reason: a reason needs units that were rejected or damaged")
 
 
 class ReceiptState(State):
@@ -35,6 +57,11 @@ class ReceiptState(State):
     accepted: int = Field(description="Units that entered stock, of all products.")
     unfit: int = Field(
         description="Further units that didn't: rejected from a supplier, damaged on a transfer, scrapped of a return."
+    )
+    unfit_reason: str | None = Field(
+        default=None,
+        description="Why they were rejected, or came damaged. Left out: nobody said, or there are none.",
+        exclude_if=lambda reason: reason is None,
     )
 
     @property

@@ -12,7 +12,7 @@ from stockkeeper.contracts.messages import (
     StockAnswer,
 )
 from stockkeeper.contracts.process import ProcessSpec
-from stockkeeper.contracts.receipt import ReceiptState
+from stockkeeper.contracts.receipt import ReceiptState, UnfitReason
 from stockkeeper.contracts.transfer_state import (
     CANCEL,
     DISPATCH,
@@ -63,8 +63,11 @@ class DispatchTransferStep(TransferStep):
 class ReceiveTransferStep(TransferStep):
     """Book a delivery."""
 
+    added_later: ClassVar[tuple[str, ...]] = ("unfit_reason",)
+
     receipt_id: str
     lines: list[ArrivedLine]
+    unfit_reason: UnfitReason = None
 
 
 class WriteOffTransferStep(TransferStep):

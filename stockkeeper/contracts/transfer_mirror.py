@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from temporalio import activity
 
 from stockkeeper.contracts.messages import Message
+from stockkeeper.contracts.receipt import UnfitReason
 from stockkeeper.contracts.transfer import StoredTransfer, TransferStep
 from stockkeeper.domain.lot import LotStatus
 from stockkeeper.domain.transfer import TransferStatus, TransitKind
@@ -30,6 +31,7 @@ class BookedInTransit(BaseModel):
         description="The units of tracked products by line number and lot.",
         exclude_if=lambda lots: not lots,
     )
+    unfit_reason: UnfitReason = None
 
 
 class LotTold(BaseModel):

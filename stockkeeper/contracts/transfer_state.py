@@ -26,7 +26,7 @@ from stockkeeper.contracts.messages import (
 )
 from stockkeeper.contracts.notice import Notices
 from stockkeeper.contracts.process import Command
-from stockkeeper.contracts.receipt import CheckedLine, ReceiptState
+from stockkeeper.contracts.receipt import CheckedLine, ReceiptState, UnfitReason, require_unfit
 from stockkeeper.contracts.stock import ShortageState
 from stockkeeper.domain.transfer import TransferStatus as TransferStatus  # noqa: PLC0414 - part of the contract
 
@@ -106,6 +106,7 @@ class ArrivedLine(OfLot, CheckedLine):
     """
 
     without_units = "quantity: a delivered line needs fit or damaged units"
+    unfit_units = "damaged_quantity"
 
     quantity: Annotated[int, Field(ge=0, le=MAX_UNITS, description="Units that are fit and enter stock.")]
     damaged_quantity: Annotated[
@@ -119,7 +120,13 @@ class ReceiveTransferred(Message):
     receipt_id: Reference = Field(description="The caller's number for this delivery: sent twice, it is booked once.")
     performed_by: Actor
     lines: Annotated[list[ArrivedLine], Field(min_length=1, max_length=MAX_LINES)]
+    unfit_reason: UnfitReason = None
     occurred_at: OccurredAt = None
+
+    @model_validator(mode="after")
+    def _reason_is_of_unfit_units(self) -> Self:
+        require_unfit(self.unfit_reason, self.lines)
+        return self
 
 
 class WriteOff(ReasonedCommand):

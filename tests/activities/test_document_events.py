@@ -167,10 +167,14 @@ CASES = [
     ),
     Case(
         "receive_purchase_order",
-        _on(Desk.order, lambda desk, number: partial(desk.buying.receive, number, "R1", came(desk.item, 0, 2))),
+        _on(
+            Desk.order,
+            lambda desk, number: partial(desk.buying.receive, number, "R1", came(desk.item, 0, 2), unfit_reason="wet"),
+        ),
         "SUBMITTED",
         [(0, 2)],
         "R1",
+        "wet",
     ),
     Case(
         "approve_order_difference",

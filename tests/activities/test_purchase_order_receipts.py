@@ -93,6 +93,36 @@ def test_what_is_rejected_does_not_enter_stock_and_is_still_owed(buying: Buying,
     assert level(engine, item) == (15, 0)
 
 
+def _reasons(order: StoredPurchaseOrder) -> list[tuple[str, int, str | None]]:
+    """Of each receipt its number, its rejected units and why."""
+    return [(receipt.receipt_id, receipt.unfit, receipt.unfit_reason) for receipt in order.receipts]
+
+
+def test_a_receipt_has_the_reason_for_what_was_rejected(buying: Buying, shop: Shop, engine: Engine) -> None:
+    item = shop.item(10)
+    po_number = buying.order(shop, (item, 9))
+    booked = buying.receive(po_number, "1", came(item, 2, rejected=3), unfit_reason="wrong item")
+    buying.receive(po_number, "2", came(item, 0, rejected=1))
+    read = buying.correct(po_number, "c-1", "1", came(item, 1, rejected=1))
+    assert _reasons(booked) == [("1", 3, "wrong item")]
+    assert _reasons(read) == [("1", 3, "wrong item"), ("2", 1, None), ("c-1", -1, None)]
+    assert [row[-3:] for row in papers(engine, po_number)["purchase_order_receipts"]] == [
+        (None, None, "wrong item"),
+        (None, None, None),
+        ("1", "miscounted", None),
+    ]
+    with order_stays(engine, po_number, item):
+        again = partial(buying.receive, po_number, "1", came(item, 2, rejected=3))
+        assert again(unfit_reason="wrong item").is_repeat
+        for another in ("expired", None):
+            assert refused(partial(again, unfit_reason=another)) == ("OperationConflict", {})
+    # Once nothing but the receipt itself is known, its units are compared.
+    before = papers(engine, po_number)
+    forget(engine, f"purchase-order-{po_number}/receive/1")
+    assert _reasons(again(unfit_reason="wrong item")) == _reasons(read)
+    assert papers(engine, po_number) == before
+
+
 def _rows(engine: Engine, item: ItemKey) -> int:
     count = "SELECT count(*) FROM inventory_items WHERE (warehouse_id, product_id) = (:warehouse_id, :product_id)"
     with engine.connect() as connection:

@@ -191,6 +191,14 @@ def returned(buying: Buying, shop: Shop, engine: Engine) -> tuple[Guarded, ItemK
             "UPDATE purchase_order_receipts SET reason = NULL {} AND receipt_id = 'c-1'",
             "purchase_order_receipts_correct",
         ),
+        (
+            "UPDATE purchase_order_receipts SET unfit_reason = 'wet' {} AND receipt_id = 'c-1'",
+            "purchase_order_receipts_unfit_reason",
+        ),
+        (
+            "UPDATE purchase_order_receipts SET unfit_reason = '' {} AND receipt_id = '1'",
+            "purchase_order_receipts_unfit_reason",
+        ),
     ],
 )
 def test_the_database_disbelieves_what_is_taken_back(

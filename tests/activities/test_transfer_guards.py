@@ -17,9 +17,9 @@ _OF = "WHERE transfer_id = (SELECT transfer_id FROM transfer_orders WHERE transf
 _ENTRY = """
     INSERT INTO transit_movements (
         transfer_id, line_number, kind, quantity, balance_after, receipt_id, command_id, performed_by, reason,
-        operation_id, workflow_id, run_id, created_at)
+        operation_id, workflow_id, run_id, created_at, unfit_reason)
     SELECT transfer_id, :line_number, :kind, :quantity, :balance, :receipt_id, :command_id, 'p', 'r', :operation, 'w',
-        'r', clock_timestamp()
+        'r', clock_timestamp(), :unfit_reason
     FROM transfer_orders WHERE transfer_number = :number
 """
 _ANOTHER_LINE = f"""
@@ -57,7 +57,7 @@ def _enter(transfer: Guarded, connection: Connection, kind: str, quantity: int, 
     """Write an entry by itself; RECEIVED and DAMAGED belong to a receipt that was never booked, unless one is given."""
     receipt_id = "2" if kind in ("RECEIVED", "DAMAGED") else None
     values = {"line_number": 1, "kind": kind, "quantity": quantity, "balance": balance, "receipt_id": receipt_id}
-    values |= {"command_id": None, "operation": "o"}
+    values |= {"command_id": None, "operation": "o", "unfit_reason": None}
     transfer.run(connection, _ENTRY, **values | other)
 
 
@@ -228,6 +228,8 @@ def test_a_transfer_is_in_transit_while_something_is_still_held_and_no_longer(
         ({"kind": "RETURNED", "quantity": -1, "command_id": "2"}, "transit_movements_command"),
         ({"kind": "RECEIVED", "quantity": -1, "command_id": "2"}, "transit_movements_command"),
         ({"kind": "WRITTEN_OFF", "quantity": -1, "line_number": 2}, "transit_movements_line"),
+        ({"kind": "DAMAGED", "quantity": -1, "unfit_reason": ""}, "transit_movements_unfit_reason"),
+        ({"kind": "RECEIVED", "quantity": -1, "unfit_reason": "wet"}, "transit_movements_unfit_reason"),
     ],
 )
 def test_an_entry_cannot_be_what_makes_no_sense(

@@ -102,6 +102,29 @@ def test_it_arrives_in_three_parts_with_damage_and_a_loss_and_every_unit_is_some
     ]
 
 
+def test_a_receipt_has_the_reason_for_what_came_damaged(moving: TransferCalls, shop: Shop, engine: Engine) -> None:
+    tea, mug = shop.items(2, units=20)
+    number = moving.sent(shop.warehouse(), (tea, 10), (mug, 6))
+    first = moving.receive(number, "1", arrived(tea, 4, damaged=1), arrived(mug, 0, damaged=2), unfit_reason="wet")
+    last = moving.receive(number, "2", arrived(mug, 1, damaged=1))
+    reasons = [[(each.receipt_id, each.unfit, each.unfit_reason) for each in at.receipts] for at in (first, last)]
+    assert reasons == [[("1", 3, "wet")], [("1", 3, "wet"), ("2", 1, None)]]
+    assert [(row[3], row[-1]) for row in papers(engine, number)["transit"]] == [
+        ("DISPATCHED", None),
+        ("DISPATCHED", None),
+        ("RECEIVED", None),
+        ("DAMAGED", "wet"),
+        ("DAMAGED", "wet"),
+        ("RECEIVED", None),
+        ("DAMAGED", None),
+    ]
+    again = partial(moving.receive, number, "1", arrived(tea, 4, damaged=1), arrived(mug, 0, damaged=2))
+    with transfer_stays(engine, number, tea, mug):
+        assert again(unfit_reason="wet").is_repeat
+        for another in ("dry", None):
+            assert refused(partial(again, unfit_reason=another)) == ("OperationConflict", {})
+
+
 @pytest.mark.parametrize("last", [(3, 0), (2, 1), (0, 3)], ids=["fit", "some damaged", "all damaged"])
 def test_with_the_last_unit_that_arrives_it_is_received(
     moving: TransferCalls, shop: Shop, engine: Engine, last: tuple[int, int]

@@ -47,10 +47,19 @@ async def test_an_order_goes_from_the_draft_to_the_shelf(command: Command, shop:
     assert "SUBMITTED → CONFIRMED" in confirmed.stdout
     assert "expected on 2030-01-02 → 2030-02-03" in confirmed.stdout
 
-    receipt = ("po", "receive", po, "--receipt-id", "R-1", "--line", f"{sku}=400", "--rejected", f"{sku}=3")
+    receipt = (
+        *("po", "receive", po, "--receipt-id", "R-1", "--line", f"{sku}=400", "--rejected", f"{sku}=3"),
+        *("--unfit-reason", "wrong [item]"),
+    )
     assert [("0 → 400" in each.stdout, "0 → 3" in each.stdout) for each in [await command(*receipt)]] == [(True, True)]
     again = await command(*receipt)
     assert (again.exit_code, "→ 400" in again.stdout, level(engine, item)) == (0, False, (400, 0))
+    assert ": 400 into stock, 3 rejected (wrong [item])" in again.stdout
+    no_unfit = await command("po", "receive", po, "--receipt-id", "R-2", "--all", "--unfit-reason", "wet")
+    assert (no_unfit.exit_code, no_unfit.stderr) == (
+        1,
+        "InvalidRequest: unfit_reason: a reason needs units that were rejected or damaged\n",
+    )
 
     too_many = await command("po", "receive", po, "--receipt-id", "R-2", "--line", f"{sku}=601")
     assert (too_many.exit_code, too_many.stderr) == (

@@ -92,6 +92,36 @@ async def test_a_repeated_receipt_is_answered_with_the_present_state(
     assert quantities(again) == [(10, 5, 0)]
 
 
+async def test_a_receipt_says_why_units_were_rejected(purchasing: Purchasing, shop: Shop, engine: Engine) -> None:
+    item = shop.item(4)
+    number = await ordered(purchasing, shop, (item, 10))
+    state = await purchasing.receive(number, "truck-1", came(item, 3, 2), unfit_reason="damaged in transport")
+    [booked] = state["receipts"]
+    assert booked == {
+        "receipt_id": "truck-1",
+        "at": booked["at"],
+        "performed_by": "wes",
+        "accepted": 3,
+        "unfit": 2,
+        "unfit_reason": "damaged in transport",
+    }
+    with nothing_is_stored(engine):
+        again = await purchasing.receive(number, "truck-1", came(item, 3, 2), unfit_reason="damaged in transport")
+        assert less_notices(again) == less_notices(state)
+        for reason in ("wrong item", None):
+            refused = await refusal(purchasing.receive(number, "truck-1", came(item, 3, 2), unfit_reason=reason))
+            assert refused.type == "OperationConflict"
+        for lines in ([came(item, 1)], [came(item, 1, 0), came(item, 2, 0)]):
+            refused = await refusal(purchasing.receive(number, "truck-2", *lines, unfit_reason="wrong item"))
+            assert refused == Refusal(
+                "InvalidRequest", {}, "unfit_reason: a reason needs units that were rejected or damaged"
+            )
+    state = await purchasing.receive(number, "truck-2", came(item, 1, 1), unfit_reason=None)
+    assert ["unfit_reason" in each for each in state["receipts"]] == [True, False]
+    assert (quantities(state), level(engine, item)) == ([(10, 4, 3)], (8, 0))
+    assert "2 (damaged in transport)" in (await purchasing.metadata(number)).current_details
+
+
 async def test_the_same_receipt_with_other_lines_is_a_conflict(
     purchasing: Purchasing, shop: Shop, engine: Engine
 ) -> None:

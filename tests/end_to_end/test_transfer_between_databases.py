@@ -331,8 +331,13 @@ async def test_lots_are_known_where_they_arrive(both: Both) -> None:
     with pytest.raises(InvalidRequest, match="name the lots of the 4 units delivered"):
         await transfer.receive("r1", arrived(way, 4), performed_by="dora")
     state = await transfer.receive(
-        "r1", [ArrivalLine(product, quantity=2, damaged_quantity=1, lot_number="L1")], performed_by="dora"
+        "r1",
+        [ArrivalLine(product, quantity=2, damaged_quantity=1, lot_number="L1")],
+        performed_by="dora",
+        unfit_reason="wet",
     )
+    # The source's database knows it as well.
+    assert [(each.receipt_id, each.unfit, each.unfit_reason) for each in state.receipts] == [("r1", 1, "wet")]
     assert [(lot.lot_number, lot.held, lot.received, lot.in_transit) for lot in state.line_items[0].lots] == [
         ("L1", 5, 2, 0),
         ("L2", 0, 0, 2),

@@ -25,6 +25,32 @@ def booked_at(engine: Engine, number: str) -> dict[str, datetime]:
         return {row.receipt_id: row.at for row in connection.execute(booked, {"number": number})}
 
 
+async def test_a_receipt_says_why_units_came_damaged(transfers: Transfers, shop: Shop, engine: Engine) -> None:
+    number, source, there = await journey(transfers, shop)
+    state = await transfers.receive(number, "truck-1", arrived(source, 3, 2), unfit_reason="wet")
+    [booked] = state["receipts"]
+    assert {**booked, "at": None} == {
+        "receipt_id": "truck-1",
+        "at": None,
+        "performed_by": "dora",
+        "accepted": 3,
+        "unfit": 2,
+        "unfit_reason": "wet",
+    }
+    with nothing_is_stored(engine):
+        again = await transfers.receive(number, "truck-1", arrived(source, 3, 2), unfit_reason="wet")
+        assert less_notices(again) == less_notices(state)
+        refused = await refusal(transfers.receive(number, "truck-1", arrived(source, 3, 2), unfit_reason="dry"))
+        assert refused.type == "OperationConflict"
+        refused = await refusal(transfers.receive(number, "truck-2", arrived(source, 1), unfit_reason="wet"))
+        assert refused == Refusal(
+            "InvalidRequest", {}, "unfit_reason: a reason needs units that were rejected or damaged"
+        )
+    assert (units(state), level(engine, there)) == ([Units(10, 3, 2, in_transit=5)], (3, 0))
+    state = await transfers.receive(number, "truck-2", arrived(source, 5))
+    assert ["unfit_reason" in each for each in state["receipts"]] == [True, False]
+
+
 async def test_it_arrives_in_three_parts_with_damage_and_a_loss(
     transfers: Transfers, shop: Shop, engine: Engine
 ) -> None:

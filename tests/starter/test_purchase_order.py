@@ -126,7 +126,8 @@ async def test_a_receipt_sent_again_is_booked_once_and_answered_with_what_is_tru
     item = shop.item(0)
     order = await draft(stock, new_reference("po"), shop.supplier(), item, approvals=0)
     await order.receive("R-1", [came(item, 2)], performed_by="dock")
-    now = await order.receive("R-2", [came(item, 1, rejected=2)], performed_by="dock")
+    now = await order.receive("R-2", [came(item, 1, rejected=2)], performed_by="dock", unfit_reason="wet")
+    assert [each.unfit_reason for each in now.receipts] == [None, "wet"]
     assert receipts_of(now) == [("R-1", "dock", 2, 0), ("R-2", "dock", 1, 2)]
     with nothing_is_stored(engine):
         # Temporal has kept what the first answer was; by now more is there.
@@ -135,6 +136,8 @@ async def test_a_receipt_sent_again_is_booked_once_and_answered_with_what_is_tru
         for other in ([came(item, 1)], [came(item, 1, rejected=1)]):
             with pytest.raises(OperationConflict):
                 await order.receive("R-1", other, performed_by="dock")
+        with pytest.raises(OperationConflict):
+            await order.receive("R-2", [came(item, 1, rejected=2)], performed_by="dock", unfit_reason="dry")
     assert less_notices(order.state) == less_notices(now)
 
 

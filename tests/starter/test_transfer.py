@@ -114,8 +114,15 @@ async def test_what_has_all_arrived_is_not_written_off_afterwards(
 ) -> None:
     item, number = shop.item(5), new_reference("t")
     transfer = await dispatched(stock, number, shop.warehouse(), (item, 5))
-    received = await transfer.receive("R-1", [came(item, 4, damaged=1)], performed_by="dock")
+    lines = [came(item, 4, damaged=1)]
+    received = await transfer.receive("R-1", lines, performed_by="dock", unfit_reason="wet")
+    assert [each.unfit_reason for each in received.receipts] == ["wet"]
     await has_ended(stock, number)
+    with nothing_is_stored(engine):
+        again = await transfer.receive("R-1", lines, performed_by="dock", unfit_reason="wet")
+        assert (again.status, again.receipts) == ("RECEIVED", received.receipts)
+        with pytest.raises(OperationConflict):
+            await transfer.receive("R-1", lines, performed_by="dock", unfit_reason="dry")
     with nothing_is_stored(engine), pytest.raises(InvalidState) as refused:
         await transfer.write_off(performed_by="dock", reason="nothing to lose")
     assert refused.value.details == {"status": "RECEIVED", "command": "write_off"}

@@ -154,12 +154,27 @@ def bad_receipt(unusable: str) -> dict[str, Spoil]:
         **bad_lines("product_id", "quantity"),
         **bad_units_of_none(unusable),
         **bad_text("receipt_id"),
+        **_bad_reasons(unusable),
         "receipt_id missing": without("receipt_id"),
         "nothing came": with_line(**{"quantity": 0, unusable: 0}),
         **bad_product(),
         "more than is expected": with_line(quantity=11),
         "a product that isn't expected": with_line(product_id=2**62),
     }
+
+
+def _bad_reasons(unusable: str) -> dict[str, Spoil]:
+    """What isn't a reason for units that can't be used; null is none. Without such units none is right."""
+    bad = {name: spoil for name, spoil in bad_text("unfit_reason", at_most=500).items() if name != "unfit_reason null"}
+    return {
+        **{name: _after(with_line(**{unusable: 1}), spoil) for name, spoil in bad.items()},
+        "unfit_reason without such units": with_fields(unfit_reason="wrong item"),
+    }
+
+
+def _after(first: Spoil, then: Spoil) -> Spoil:
+    """A change to what the first change makes of the message."""
+    return lambda message: then(*first(message))
 
 
 def bad_product() -> dict[str, Spoil]:

@@ -48,6 +48,17 @@ def test_a_cell_keeps_a_time_together_and_has_no_key_of_a_run() -> None:
     assert {row[1] for row in rows} == {"2026-11-23 14:30\u00a0UTC"}
 
 
+def test_the_reason_stands_beside_the_units_that_are_not_fit() -> None:
+    at = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
+
+    def receipt(unfit: int, why: str | None) -> ReceiptState:
+        return ReceiptState(receipt_id="1", at=at, performed_by="ines", accepted=2, unfit=unfit, unfit_reason=why)
+
+    booked = [receipt(3, "wet, torn|open"), receipt(1, None)]
+    shown = receipts(["receipt", "at", "by", "#fit", "#unfit"], booked)
+    assert [row.split("\u2003|")[-2] for row in shown[2:]] == ["3 (wet, torn\\|open)", "1"]
+
+
 def test_notes_are_typed_texts_and_the_sentence_is_markdown() -> None:
     lines = details("DRAFT", "Next: `approve`.", [], ["signal *hurry* refused"]).splitlines()
     assert lines == ["**DRAFT** · Next: `approve`.", "", "", r"- signal \*hurry\* refused"]

@@ -71,7 +71,7 @@ LIKELY: Mapping[str, SearchStrategy[Json]] = {
     **dict.fromkeys(("product", "products"), own("sku", 4)),
     **dict.fromkeys(("warehouse", "warehouses", "from_warehouse", "to_warehouse"), own("warehouse_name", 2)),
     **dict.fromkeys(("performed_by", "approver", "requested_by"), _NAME),
-    "reason": st.just("because"),
+    **dict.fromkeys(("reason", "unfit_reason"), st.just("because")),
     **dict.fromkeys(("quantity", "qty", "counted_quantity"), st.integers(1, _SMALL)),
     **dict.fromkeys(("rejected_quantity", "damaged_quantity", "restock_quantity", "scrap_quantity"), _UNITS),
     **dict.fromkeys(("unit_cost", "value", "up_to"), st.sampled_from(["1.00", "12.5", "1000000"])),

@@ -74,11 +74,14 @@ class DocumentCalls:
         lines: Sequence[Any],
         by: str,
         when: When,
+        **fields: Any,
     ) -> R:
         """The answer to a delivery, whose number is its operation."""
         name, field, receipt_id = receipt
         named: When = {**when, "operation": receipt_id}
-        return self._command(activity, step, number, name, by, named, **{field: receipt_id, "lines": list(lines)})
+        return self._command(
+            activity, step, number, name, by, named, **{field: receipt_id, "lines": list(lines)}, **fields
+        )
 
     def _do(
         self, activity: Callable[[S], R], step: type[S], number: str, operation: str, by: str, when: When, **fields: Any

@@ -154,10 +154,12 @@ class Buying(DocumentCalls):
         po_number: str,
         receipt_id: str,
         *lines: ReceiptLine,
+        unfit_reason: str | None = None,
         **when: Unpack[When],
     ) -> wire.StoredPurchaseOrder:
         activity, step = self._steps.receive_purchase_order, wire.ReceivePurchaseOrderStep
-        return self._receive(activity, step, po_number, ("receive", "receipt_id", receipt_id), lines, "wes", when)
+        receipt = ("receive", "receipt_id", receipt_id)
+        return self._receive(activity, step, po_number, receipt, lines, "wes", when, unfit_reason=unfit_reason)
 
     def approve_difference(
         self, po_number: str, value: str, approver: str = "max", *, units: int = 0, **when: Unpack[When]

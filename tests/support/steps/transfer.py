@@ -75,12 +75,12 @@ class TransferCalls(DocumentCalls):
         number: str,
         receipt_id: str,
         *lines: ArrivedLine,
+        unfit_reason: str | None = None,
         **when: Unpack[When],
     ) -> wire.StoredTransfer:
+        activity, step = self._steps.receive_transfer, wire.ReceiveTransferStep
         receipt = ("receive", "receipt_id", receipt_id)
-        return self._receive(
-            self._steps.receive_transfer, wire.ReceiveTransferStep, number, receipt, lines, "dora", when
-        )
+        return self._receive(activity, step, number, receipt, lines, "dora", when, unfit_reason=unfit_reason)
 
     def approve_difference(
         self, number: str, value: str, approver: str = "max", *, units: int = 0, **when: Unpack[When]
