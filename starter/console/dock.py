@@ -10,7 +10,8 @@ from starlette.responses import JSONResponse, Response
 from starter.console.texts import Texts
 from starter.console.visit import Visit
 from stockkeeper.client.lines import Line, LotLine
-from stockkeeper.contracts.messages import MAX_LINES
+from stockkeeper.contracts.errors import InvalidRequest
+from stockkeeper.contracts.messages import MAX_LINES, MAX_REASON
 from stockkeeper.contracts.stock import FoundItems
 
 Units = Annotated[int, Field(ge=0, le=1_000_000_000)]
@@ -60,10 +61,17 @@ class DraftLine(BaseModel):
 
 
 class Booking(BaseModel):
-    """A draft as it is booked."""
+    """A draft as it is booked.
+
+    Attributes:
+        id: Its number.
+        lines: What was counted.
+        reason: Why units are rejected, or damaged.
+    """
 
     id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
     lines: Annotated[list[DraftLine], Field(min_length=1, max_length=MAX_LINES)]
+    reason: Annotated[str, Field(min_length=1, max_length=MAX_REASON)] | None = None
 
     @property
     def number(self) -> str:
@@ -119,6 +127,7 @@ def show_dock(
     button: str,
     over_advice: str = "",
     bad: str | None = None,
+    why_bad: str = "",
     names_lots: bool = False,
     lots_fixed: bool = False,
     refuses_more: bool = False,
@@ -136,6 +145,7 @@ def show_dock(
         button: The words on the button, with ``{count}``.
         over_advice: What is to be known before more than is wanted is booked, where that may be.
         bad: The word for units that are rejected or damaged, in the person's language; None: there are none.
+        why_bad: The question why there are such units, which has to be answered.
         names_lots: Whether a lot may be typed.
         lots_fixed: Whether only the lots of the lines are right.
         refuses_more: Whether a scan beyond what is wanted isn't counted; else it is asked about before it is booked.
@@ -160,6 +170,7 @@ def show_dock(
         dock=dock,
         over_advice=over_advice,
         paper=paper,
+        why_bad=why_bad,
         day_of=lambda text: visit.texts.day(date.fromisoformat(text)),
     )
 
@@ -180,6 +191,19 @@ def leaving(booking: Booking, warehouse_id: int | None = None) -> list[Line]:
     return [
         Line(product, warehouse_id, quantity=quantity, lots=lots.get(product)) for product, quantity in units.items()
     ]
+
+
+def reason_of(visit: Visit, booking: Booking) -> str | None:
+    """Why units of a draft are rejected, or damaged; None: none are.
+
+    Raises:
+        InvalidRequest: Some are, and nothing says why.
+    """
+    if not any(line.bad for line in booking.lines):
+        return None
+    if booking.reason is None:
+        raise InvalidRequest(visit.texts.say("It isn't said why units are rejected or damaged."))
+    return booking.reason
 
 
 def booked(message: str, lines: Sequence[DockLine]) -> Response:

@@ -38,9 +38,9 @@ def sku_of(engine: Engine, item: ItemKey) -> str:
         return str(connection.execute(found).scalar_one())
 
 
-def booking(*lines: dict[str, Any]) -> dict[str, Any]:
+def booking(*lines: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
     """A draft as its page sends it."""
-    return {"id": uuid.uuid4().hex, "lines": list(lines)}
+    return {"id": uuid.uuid4().hex, "lines": list(lines), "reason": reason}
 
 
 async def ordered(shop: Shop, purchasing: Purchasing, number: str, units: int = ORDERED) -> ItemKey:
@@ -57,18 +57,20 @@ async def test_a_delivery_is_booked_once_however_often_it_is_sent(
     item = await ordered(shop, purchasing, number)
     wes = await console.person("wes", [Role.RECEIVE])
     assert f'href="/receive/po/{number}"' in await wes.get("/receive")
-    sent = booking({"product_id": item.product_id, "units": 150, "bad": 3})
+    sent = booking({"product_id": item.product_id, "units": 150, "bad": 3}, reason="wet")
     answers = await asyncio.gather(*(wes.send(f"/receive/po/{number}/book", sent) for _ in range(8)))
     answers.append(await wes.send(f"/receive/po/{number}/book", sent))
     assert {each["message"] for each in answers} == {"153 units are booked."}
     assert {(each["lines"][0]["wanted"], each["is_over"]) for each in answers} == {(50, False)}
     assert level(engine, item) == (150, 0)
     state = await purchasing.state(number)
-    assert [(each["receipt_id"], each["performed_by"]) for each in state["receipts"]] == [
-        (f"console-{sent['id']}", "wes")
+    assert [(each["receipt_id"], each["performed_by"], each["unfit_reason"]) for each in state["receipts"]] == [
+        (f"console-{sent['id']}", "wes", "wet")
     ]
     other = {"id": sent["id"], "lines": [{"product_id": item.product_id, "units": 1}]}
     refused = await wes.send(f"/receive/po/{number}/book", other, status=409)
+    assert refused["error"] == "OperationConflict"
+    refused = await wes.send(f"/receive/po/{number}/book", sent | {"reason": "torn"}, status=409)
     assert refused["error"] == "OperationConflict"
     assert level(engine, item) == (150, 0)
 
@@ -101,6 +103,10 @@ async def test_what_isnt_a_draft_is_refused_and_nothing_is_booked(
         booking(line | {"units": -1}),
         booking(line | {"units": 1.5}),
         booking(line | {"product_id": 0}),
+        booking(line | {"bad": 1}),
+        booking(line | {"bad": 1}, reason=""),
+        booking(line | {"bad": 1}, reason=" "),
+        booking(line | {"bad": 1}, reason="x" * 501),
         [],
     ]
     for body in bodies:
@@ -108,7 +114,9 @@ async def test_what_isnt_a_draft_is_refused_and_nothing_is_booked(
         assert refused["error"] == "InvalidRequest"
     too_many = await wes.send(f"/receive/po/{number}/book", booking(line | {"units": ORDERED + 1}), status=422)
     assert too_many["error"] == "InvalidRequest"
-    assert level(engine, item) == (0, 0)
+    no_reason = await wes.send(f"/receive/po/{number}/book", booking(line | {"bad": 1}), status=422)
+    assert no_reason["message"] == "It isn't said why units are rejected or damaged."
+    assert (level(engine, item), (await purchasing.state(number))["receipts"]) == ((0, 0), [])
 
 
 async def test_several_scans_are_read_at_once_and_nothing_is_guessed(
@@ -144,11 +152,13 @@ async def test_a_transfer_leaves_by_lot_and_arrives_damaged_units_apart(
         assert (body["message"], body["is_over"]) == ("6 units have left.", True)
     assert level(engine, source) == (4, 0)
     assert f'href="/receive/transfer/{number}"' in await wes.get("/receive")
-    arrives = booking({"product_id": source.product_id, "units": 5, "bad": 1})
+    arrives = booking({"product_id": source.product_id, "units": 5, "bad": 1}, reason="damaged in transport")
     for _ in range(2):
         body = await wes.send(f"/receive/transfer/{number}/book", arrives)
         assert (body["message"], body["is_over"]) == ("6 units are booked.", True)
     assert level(engine, ItemKey(destination, source.product_id)) == (5, 0)
+    receipts = (await transfers.state(number))["receipts"]
+    assert [(each["unfit"], each["unfit_reason"]) for each in receipts] == [(1, "damaged in transport")]
 
 
 async def test_a_number_that_is_scanned_leads_to_its_document(
@@ -284,13 +294,29 @@ async def test_one_scan_has_product_lot_expiry_and_pack_and_a_wrong_item_is_refu
     await _is_kept(page, 24)
     await picture(page, "receive_wrong_item_phone")
     await page.get_by_role("button", name="Put aside").click()
+    await expect(page.locator("#why")).to_be_hidden()
     await card.get_by_role("button", name="+1 Rejected").click()
-    await _is_kept(page, 25)
+    await expect(page.locator("#book")).to_have_text("First say why")
+    await page.locator("#book").click()
+    why = page.get_by_label("Why rejected?")
+    await expect(why).to_be_focused()
+    await picture(page, "receive_why_phone")
     assert await axe_finds(page) == []
+    await page.keyboard.type("quality, torn")
+    await page.reload()
+    await expect(why).to_have_value("quality, torn")
+    await why.press("Enter")
+    await _is_kept(page, 25)
     assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     await page.locator("#book").click()
     await expect(page.locator("#booked")).to_have_text("25 units are booked.")
+    await expect(page.locator("#why")).to_be_hidden()
+    await card.get_by_role("button", name="+1 Rejected").click()
+    # The next draft has a reason of its own.
+    await expect(why).to_have_value("")
     await page.context.close()
+    [receipt] = (await purchasing.state(number))["receipts"]
+    assert (receipt["accepted"], receipt["unfit"], receipt["unfit_reason"]) == (24, 1, "quality, torn")
     assert lot_books(engine, item) == {"L-77": (24, 0, 0)}
 
 
@@ -315,17 +341,26 @@ async def test_more_than_was_ordered_is_asked_about_and_a_refusal_gives_the_draf
     assert await axe_finds(page) == []
     await page.get_by_role("button", name="Noch einmal prüfen").click()
     assert level(engine, item) == (0, 0)
+    await page.get_by_role("button", name="+1 Abgelehnt").click()
+    await expect(page.locator("#book")).to_have_text("Erst Grund angeben")
+    why = page.get_by_label("Warum abgelehnt?")
+    await why.fill("Bruch")
+    await expect(page.locator("#book")).to_have_text("13 Stück buchen")
+    await picture(page, "receive_why_desktop")
     await page.locator("#book").click()
     await page.get_by_role("button", name="Trotzdem buchen").click()
     await expect(page.locator("#booked")).to_contain_text("Nichts wurde gebucht")
-    await expect(page.locator("#book")).to_have_text("12 Stück buchen")
+    await expect(page.locator("#book")).to_have_text("13 Stück buchen")
+    await expect(why).to_have_value("Bruch")
     assert level(engine, item) == (0, 0)
     await page.locator("[data-units] [data-less]").click()
     await page.locator("[data-units] [data-less]").click()
     await page.locator("#book").click()
-    await expect(page.locator("#booked")).to_have_text("10 Stück sind gebucht.")
+    await expect(page.locator("#booked")).to_have_text("11 Stück sind gebucht.")
     await page.context.close()
     assert level(engine, item) == (10, 0)
+    [receipt] = (await purchasing.state(number))["receipts"]
+    assert (receipt["unfit"], receipt["unfit_reason"]) == (1, "Bruch")
 
 
 def _gtin() -> str:

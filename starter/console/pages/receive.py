@@ -7,7 +7,7 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse, Response
 
 from starter.console.bodies import body_of
-from starter.console.dock import Booking, DockLine, DockLot, booked, show_dock, wanted_lines
+from starter.console.dock import Booking, DockLine, DockLot, booked, reason_of, show_dock, wanted_lines
 from starter.console.expected import SHOWN, expected_at
 from starter.console.named import names_of
 from starter.console.routes import Routes
@@ -82,6 +82,7 @@ async def show_order(visit: Visit) -> Response:
         button=visit.texts.say("Book {count} units"),
         over_advice=visit.texts.say("Count again. What is beyond the order may need another person's approval."),
         bad=visit.texts.say("Rejected"),
+        why_bad=visit.texts.say("Why rejected?"),
         names_lots=True,
     )
 
@@ -102,7 +103,8 @@ async def book_delivery(visit: Visit) -> Response:
         )
         for each in booking.lines
     ]
-    state = await order.receive(booking.number, lines, performed_by=visit.person)
+    reason = reason_of(visit, booking)
+    state = await order.receive(booking.number, lines, performed_by=visit.person, unfit_reason=reason)
     return booked(_said(visit, booking), _of_order(visit, state, await _names_of_order(visit, state)))
 
 
@@ -121,6 +123,7 @@ async def show_arrival(visit: Visit) -> Response:
         lines=_in_transit(visit, state, found),
         button=visit.texts.say("Book {count} units"),
         bad=visit.texts.say("Damaged"),
+        why_bad=visit.texts.say("Why damaged?"),
         lots_fixed=True,
         refuses_more=True,
         names_lots=True,
@@ -143,7 +146,8 @@ async def book_arrival(visit: Visit) -> Response:
         )
         for each in booking.lines
     ]
-    state = await arriving.receive(booking.number, lines, performed_by=visit.person)
+    reason = reason_of(visit, booking)
+    state = await arriving.receive(booking.number, lines, performed_by=visit.person, unfit_reason=reason)
     return booked(_said(visit, booking), _in_transit(visit, state, await names_of_transfer(visit, state)))
 
 

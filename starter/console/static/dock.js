@@ -78,8 +78,12 @@
   }
 
   function keep(entry) {
+    kept(() => draft.add(entry));
+  }
+
+  function kept(put) {
     try {
-      draft.add(entry);
+      put();
     } catch {
       window.stockkeeper.sound(false);
       tell(say("This browser can't keep the draft: its memory is full or closed. Book what you have, or use another device."), false);
@@ -111,9 +115,21 @@
     const units = lines.reduce((sum, line) => sum + line.units + line.bad, 0);
     const asked = entries.some((entry) => entry.state === "ask");
     const button = byId("book");
-    button.textContent = dock.button.replace("{count}", number(units));
+    showWhy(lines);
+    button.textContent = isWhyMissing(lines) ? say("First say why") : dock.button.replace("{count}", number(units));
     button.disabled = units === 0 || waiting > 0 || asked;
     byId("undo").disabled = entries.length === 0;
+  }
+
+  // Units that are rejected or damaged are booked with the reason.
+  function isWhyMissing(lines) {
+    return Boolean(dock.bad) && lines.some((line) => line.bad > 0) && draft.reason.trim() === "";
+  }
+
+  function showWhy(lines) {
+    if (!dock.bad) return;
+    byId("why").hidden = !lines.some((line) => line.bad > 0);
+    if (document.activeElement !== byId("why-bad")) byId("why-bad").value = draft.reason;
   }
 
   function showAsked(entries) {
@@ -229,6 +245,7 @@
   }
 
   byId("book").addEventListener("click", () => {
+    if (isWhyMissing(draft.lines())) { byId("why-bad").focus(); return; }
     const more = dock.refuses_more ? [] : over();
     if (more.length === 0) { book(); return; }
     byId("over-lines").replaceChildren(...more.map(([line, units]) => {
@@ -238,6 +255,14 @@
     }));
     byId("over").showModal();
   });
+  if (dock.bad) {
+    byId("why-bad").addEventListener("input", () => kept(() => { draft.reason = byId("why-bad").value; }));
+    byId("why-bad").addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      byId("book").focus();
+    });
+  }
   byId("over-go").addEventListener("click", () => { byId("over").close(); book(); });
   byId("over-back").addEventListener("click", () => byId("over").close());
   byId("undo").addEventListener("click", () => {

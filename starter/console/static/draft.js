@@ -82,11 +82,23 @@ class Draft {
     return [...lines.values()].filter((line) => line.units > 0 || line.bad > 0);
   }
 
+  // Why units of the present draft are rejected, or damaged; empty: nobody has said it.
+  get reason() {
+    return localStorage.getItem(`${this.key}:reason:${this.id}`) || "";
+  }
+
+  // Throws if this browser can't keep it.
+  set reason(text) {
+    localStorage.setItem(`${this.key}:reason:${this.id}`, text);
+    this.changed();
+  }
+
   // Sets the present draft down for booking, and begins the next one. Returns the booking; null: nothing is counted.
   take() {
     const lines = this.lines();
     if (lines.length === 0) return null;
-    const booking = {id: this.id, at: Date.now(), lines};
+    const reason = lines.some((line) => line.bad > 0) ? this.reason.trim() : "";
+    const booking = {id: this.id, at: Date.now(), lines, reason: reason || null};
     localStorage.setItem(`${this.key}:booking:${booking.id}`, JSON.stringify(booking));
     localStorage.setItem(`${this.key}:id`, Draft.number());
     this.changed();
@@ -101,6 +113,7 @@ class Draft {
   // A booking was carried out: nothing of it is needed any more.
   settle(id) {
     localStorage.removeItem(`${this.key}:booking:${id}`);
+    localStorage.removeItem(`${this.key}:reason:${id}`);
     for (const key of this.#keys(`${this.key}:${id}:`)) localStorage.removeItem(key);
     this.changed();
   }
@@ -108,6 +121,8 @@ class Draft {
   // A booking was refused: its entries belong to the present draft again, which has another number.
   giveBack(id) {
     for (const entry of this.#under(`${this.key}:${id}:`)) this.#keep(entry, this.id);
+    const reason = localStorage.getItem(`${this.key}:reason:${id}`);
+    if (reason && !this.reason) localStorage.setItem(`${this.key}:reason:${this.id}`, reason);
     this.settle(id);
   }
 
@@ -207,7 +222,7 @@ class Booker {
     clearTimeout(this.timer);
     try {
       for (const booking of this.draft.bookings()) {
-        const answer = await window.stockkeeper.send(this.path, {id: booking.id, lines: booking.lines});
+        const answer = await window.stockkeeper.send(this.path, {id: booking.id, lines: booking.lines, reason: booking.reason});
         if (answer.status === 0 || answer.status === 401 || answer.status === 429 || answer.status >= 500) {
           // It may have been booked: it is asked for again, with the same number and the same units.
           this.network(false, answer.body);
