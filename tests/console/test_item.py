@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -38,6 +39,8 @@ async def test_every_number_leads_to_its_reason(
     assert row_of(pages["unavailable"], inspection)[1:6] == ["5", "damaged", "\u2013", "a jar was found open", "tom"]
     assert row_of(pages["incoming"], f"Purchase order {po}")[1:] == ["40", "24 Dec 2126", "confirmed by the supplier"]
     assert f'href="/inbox/po/{po}"' in pages["incoming"]
+    assert f'href="/inbox/inspection/{inspection}"' in pages["unavailable"]
+    assert f'href="/pick/{order}"' not in pages["holds"]
     [opening] = rows_in(pages["movements"])[1:]
     assert opening[1:7] == ["+100", "100", "adjustment", "opening", "tests", "opening stock"]
     run = f"https://temporal.example/namespaces/{settings.namespace}/workflows/reservation-{order}/"
@@ -102,6 +105,24 @@ async def test_the_chart_is_drawn_here_and_said_in_words(
     assert " style=" not in page
     assert '<path class="reorder_point"' in page
     assert "Choose a period" in await lily.get(f"/stock/{sku}?days=8", status=422)
+
+
+async def test_movements_lead_to_the_pages_of_their_documents(
+    console: AtTheConsole, shop: Shop, named: Named, transfers: Transfers, orders: Orders
+) -> None:
+    product, sku = named.product("Yerba")
+    warehouse, _ = named.warehouse("Suhl")
+    item, load, order = shop.item(12, product=product, warehouse=warehouse), new_reference("LOAD"), new_reference("O/1")
+    await transfers.dispatched(load, shop.warehouse(), [(item, 5)])
+    await orders.reserve(order, (item, 2))
+    await orders.fulfill(order)
+    await orders.reserve(f"{order}-2", (item, 1))
+    ben = await console.person("ben", [Role.SELL])
+    page = await ben.get(f"/stock/{sku}/movements")
+    assert f'href="/inbox/transfer/{load}"' in page
+    there = quote(order, safe="")
+    assert f'href="/pick/{there}"' in page
+    assert f'href="/pick/{there}-2"' in await ben.get(f"/stock/{sku}/holds")
 
 
 async def test_a_product_that_was_never_there_and_one_that_nobody_knows(console: AtTheConsole, named: Named) -> None:

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import tzinfo
+from functools import partial
 from typing import Any, TypeVar
 
 from starlette.responses import Response
 
 from starter.cli.links import run_url
+from starter.console.document_pages import page_behind
 from starter.console.items import Places, chosen_warehouse, named, product_named, there_is_none, warehouses_of
 from starter.console.paging import first, part_of
 from starter.console.routes import Routes
@@ -133,5 +135,6 @@ def _shown(visit: Visit, template: str, item: _Item, **values: Any) -> Response:
         zone=item.zone,
         sku=item.product.sku,
         run_of=run_of,
+        page_behind=partial(page_behind, visit),
         **values,
     )
