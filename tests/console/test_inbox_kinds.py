@@ -4,8 +4,10 @@ import asyncio
 import re
 import uuid
 from datetime import date
+from decimal import Decimal
 
 import pytest
+from playwright.async_api import expect
 from sqlalchemy import Engine
 from temporalio.client import Client
 
@@ -21,9 +23,12 @@ from tests.support.customer_return import Returns, sent
 from tests.support.cycle_count import Counts, one_count
 from tests.support.inspection import Inspecting
 from tests.support.lots import lot_item
+from tests.support.purchase_order import Purchasing
 from tests.support.recall import Recalling
 from tests.support.shop import Shop, new_reference
 from tests.support.stock_audit import apart_from_others, set_item
+from tests.support.transfer import Transfers
+from tests.support.wire import refusal
 from worker import Settings
 
 _DRAFT = re.compile(r'name="draft" value="([0-9a-f]{32})"')
@@ -111,6 +116,47 @@ async def test_a_difference_above_the_limit_is_approved_by_somebody_else(
     assert "ben approved up to 1,000.00" in await ada.get(page)
     await ada.post(f"{page}/scrap", fields)
     assert level(engine, item) == (0, 0)
+
+
+async def test_a_loss_on_the_way_is_approved_at_the_destination(
+    console: AtTheConsole, transfers: Transfers, shop: Shop
+) -> None:
+    number, source = new_reference("load"), shop.item(12, product=priced(shop, "100.00"))
+    there = shop.warehouse()
+    await transfers.dispatched(number, there, [(source, 10)], expected_transit_hours=0.000001)
+    assert (await refusal(transfers.write_off(number))).type == "NotPermitted"
+    page = f"/inbox/transfer/{number}"
+    wes = await console.person("wes", [Role.RECEIVE], [there])
+    assert f'href="/receive/transfer/{number}"' in await wes.get("/inbox?kind=transfer")
+    assert f'href="/receive/transfer/{number}"' in await wes.get(page)
+    fields = {"value": "1,000.00"}
+    at_the_source = await console.person("ben", [Role.APPROVE], [source.warehouse_id])
+    assert "approve-difference" not in await at_the_source.get(page)
+    await at_the_source.post(f"{page}/approve-difference", fields, status=403)
+    ben = await console.person("ben", [Role.APPROVE], [there])
+    assert cells(await ben.get(page)) == ["10", "0", "0", "0", "10"]
+    await ben.post(f"{page}/approve-difference", fields)
+    [approval] = (await transfers.state(number))["difference_approvals"]
+    assert (approval["approver"], approval["value"]) == ("ben", "1000.00")
+    assert (await transfers.write_off(number))["line_items"][0]["written_off"] == 10
+
+
+async def test_orders_and_returns_take_an_approval_of_a_difference_where_goods_are_expected(
+    console: AtTheConsole, purchasing: Purchasing, returns: Returns, shop: Shop, number: str
+) -> None:
+    item, back = shop.item(0), await sent(returns, shop)
+    await purchasing.draft(number, shop.supplier(), [(item, 100)])
+    ben = await console.person("ben", [Role.APPROVE])
+    for page in (f"/inbox/po/{number}", f"/inbox/return/{back.number}"):
+        assert f'action="{page}/approve-difference"' in await ben.get(page)
+        await ben.post(f"{page}/approve-difference", {"value": "600", "unvalued_units": "3", "note": "agreed"})
+        assert "ben approved up to 600.00, 3 units of unknown cost: agreed" in await ben.get(page)
+    for state in (await purchasing.state(number), await returns.state(back.number)):
+        assert [each["approver"] for each in state["difference_approvals"]] == ["ben"]
+    small = await console.person("lin", [Role.APPROVE], limit=Decimal(500))
+    await small.post(f"/inbox/po/{number}/approve-difference", {"value": "501"}, status=403)
+    await small.post(f"/inbox/po/{number}/approve-difference", {"value": "1", "unvalued_units": "1"}, status=403)
+    assert len((await purchasing.state(number))["difference_approvals"]) == 1
 
 
 async def test_a_recall_is_released_by_another_person_or_closed(
@@ -238,6 +284,33 @@ async def test_units_are_scrapped_in_a_browser(
     await page.get_by_role("status").wait_for()
     assert await page.get_by_role("status").inner_text() == "2 units are off the books."
     assert level(engine, item) == (8, 0)
+    await page.context.close()
+
+
+@pytest.mark.usefixtures("needs_browser")
+async def test_what_came_back_is_scanned_and_booked_on_a_phone(
+    console: AtTheConsole, returns: Returns, shop: Shop, engine: Engine
+) -> None:
+    back = await sent(returns, shop, 3)
+    page = await console.page("ines", [Role.RECEIVE], [back.item.warehouse_id], screen=PHONE)
+    await page.goto("/inspect")
+    await page.get_by_label("Scan or type a number").fill(back.number)
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(f"**/inspect/return/{back.number}")
+    sku = await page.locator(".dock-line h2").inner_text()
+    for _ in range(2):
+        await page.get_by_label("Scan or type").fill(sku)
+        await page.keyboard.press("Enter")
+    await expect(page.locator(".dock-line .line-units")).to_have_value("2")
+    await page.locator(".dock-line [data-bad] [data-more]").click()
+    await picture(page, "inspect_return_phone")
+    assert await axe_finds(page) == []
+    assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    await page.get_by_role("button", name="Book 3 units").click()
+    await expect(page.locator("#booked")).to_contain_text("3 units are booked.")
+    assert level(engine, back.item) == (4, 0)
+    [each] = (await returns.state(back.number))["inspections"]
+    assert (each["performed_by"], each["accepted"], each["unfit"]) == ("ines", 2, 1)
     await page.context.close()
 
 
