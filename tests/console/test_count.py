@@ -122,7 +122,7 @@ async def test_a_count_goes_on_without_a_network_over_a_reload_and_is_recorded_o
     await page.context.set_offline(True)
     await _type(page, items[0], engine, 4)
     await _type(page, items[1], engine, 4)
-    await expect(page.locator("#network")).to_contain_text("2 lines wait to be sent")
+    await expect(page.locator("#network")).to_contain_text("Lines that wait to be sent: 2.")
     await page.reload()
     await expect(page.locator("#progress")).to_have_text("2 of 3 lines counted")
     await _type(page, items[2], engine, 4)

@@ -138,7 +138,7 @@
     const entries = all();
     const waiting = entries.filter((entry) => entry.state === "waiting").length;
     byId("network").hidden = isThere || waiting === 0;
-    byId("network").textContent = say("The network is away. Go on counting: {count} lines wait to be sent.", {count: waiting});
+    byId("network").textContent = say("The network is away. Go on counting. Lines that wait to be sent: {count}.", {count: waiting});
     const shown = lines();
     let done = 0;
     for (const line of shown) {
