@@ -56,13 +56,15 @@ _POINTS = text("""
 """)
 _LINK = re.compile(r"""(?:src|href)=["'](/static/[^"']+)["']""")
 _NUMBERS = {
-    "/receive/transfer/": "T-1",
+    "/transfer/": "T-1",
     "/receive/po/": "PO-1",
     "/dispatch/": "T-0",
     "/po/": "PO-0",
     "/adjust/": "A-0",
     "/pick/": "O-0",
     "/count/": "C-0",
+    "/return/": "R-0",
+    "/inspection/": "I-0",
 }
 """A document for each kind of page, by the first part of its address that fits."""
 _NAME = re.compile(r"\{(\w+)(?::\w+)?\}")
@@ -135,6 +137,9 @@ async def documents(stock: Stockkeeper, products: int) -> Mapping[str, str]:
     await stock.reserve("O-0", [Line(some(), "Warehouse 1", quantity=2)], performed_by="shop", ttl_minutes=600)
     counted = sorted({some() for _ in range(20)})
     await stock.open_count("C-0", counted, warehouse_id="Warehouse 1", requested_by="planning")
+    a_line = [Line(some(), quantity=1)]
+    await stock.create_return("R-0", a_line, warehouse_id="Warehouse 1", reference_id="O-1", performed_by="shop")
+    await stock.open_inspection("I-0", a_line, warehouse_id="Warehouse 1", reason="torn boxes", performed_by="tom")
     return _NUMBERS
 
 

@@ -155,7 +155,7 @@ async def print_sheet_as_pdf(visit: Visit) -> Response:
         ],
         rows,
     )
-    return pdf(paper, f"count-{state.count_number}")
+    return await pdf(paper, f"count-{state.count_number}")
 
 
 async def _sheet(visit: Visit) -> tuple[CycleCountState, FoundItems]:

@@ -110,7 +110,7 @@ async def print_list_as_pdf(visit: Visit) -> Response:
         Column(say("Picked"), 2),
     ]
     paper = Paper(say("Pick {name}", name=state.reference_id), facts, columns, _rows(visit, state, found, place))
-    return pdf(paper, f"pick-{state.reference_id}")
+    return await pdf(paper, f"pick-{state.reference_id}")
 
 
 async def _to_print(visit: Visit) -> tuple[ReservationState, FoundItems, int]:

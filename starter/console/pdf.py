@@ -1,0 +1,86 @@
+"""Makes the PDF of a paper: ``python -m starter.console.pdf``, which reads it as JSON and writes the file.
+
+It imports nothing of ours: the process is there for one paper.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from fpdf import FPDF
+from fpdf.enums import TableBordersLayout
+from fpdf.fonts import FontFace
+
+_MARGIN_MM = 15.0
+_SMALL, _TEXT, _TITLE = 8.0, 10.0, 16.0
+
+
+class Sheet(FPDF):
+    """A paper on A4.
+
+    Args:
+        paper: What is printed.
+        fonts: The files of the fonts: for texts, for headings, and others for letters that these lack.
+    """
+
+    def __init__(self, paper: dict[str, Any], fonts: Sequence[str]) -> None:
+        super().__init__(orientation="portrait", unit="mm", format="A4")
+        self._paper = paper
+        self.set_title(paper["title"])
+        self.set_margin(_MARGIN_MM)
+        self.set_auto_page_break(auto=True, margin=_MARGIN_MM)
+        regular, bold, *more = fonts
+        self.add_font("text", style="", fname=regular)
+        self.add_font("text", style="B", fname=bold)
+        others = [f"other{number}" for number, _ in enumerate(more)]
+        for name, path in zip(others, more, strict=True):
+            self.add_font(name, fname=path)
+        self.set_fallback_fonts(others, exact_match=False)
+        self.add_page()
+        self._write()
+
+    def footer(self) -> None:
+        """The page's number, and how many there are."""
+        self.set_y(-_MARGIN_MM)
+        self.set_font("text", size=_SMALL)
+        self.cell(text=self._paper["foot"].format(page=self.page_no(), pages="{nb}"), w=self.epw, align="R")
+
+    def _write(self) -> None:
+        paper = self._paper
+        self.set_font("text", "B", _TITLE)
+        self.multi_cell(w=0, text=paper["title"], new_x="LMARGIN", new_y="NEXT")
+        self.ln(2)
+        for name, value in paper["facts"]:
+            self.set_font("text", "B", _TEXT)
+            self.cell(w=40, h=6, text=name)
+            self.set_font("text", "", _TEXT)
+            self.multi_cell(w=0, h=6, text=value, new_x="LMARGIN", new_y="NEXT")
+        self.ln(4)
+        self.set_font("text", "", _TEXT)
+        aligned: list[Literal["LEFT", "RIGHT"]] = [
+            "RIGHT" if each["is_number"] else "LEFT" for each in paper["columns"]
+        ]
+        with self.table(
+            col_widths=[each["width"] for each in paper["columns"]],
+            text_align=aligned,
+            headings_style=FontFace(emphasis="BOLD"),
+            borders_layout=TableBordersLayout.HORIZONTAL_LINES,
+            line_height=6,
+            padding=1.5,
+            repeat_headings=1,
+        ) as table:
+            for cells in [[each["name"] for each in paper["columns"]], *paper["rows"]]:
+                row = table.row()
+                for cell in cells:
+                    row.cell(cell)
+
+
+def main() -> None:
+    """Read a paper from the standard input, and write its PDF to the standard output."""
+    asked = json.loads(sys.stdin.buffer.read())
+    sys.stdout.buffer.write(bytes(Sheet(asked["paper"], asked["fonts"]).output()))
+
+
+if __name__ == "__main__":
+    main()
