@@ -90,12 +90,27 @@ async def test_a_buyer_sets_another_point_and_gives_it_back(
     assert answered.headers["location"] == here
     page = await bea.get(here)
     assert f"The reorder point of {sku} is 120 now, set by you." in page
-    assert _plan(shop, item) == (120, None, "manual")
+    assert _plan(shop, item) == (120, quantity, "manual")
     await bea.post(here.replace("?", "/automatic?"))
     assert _plan(shop, item)[2] == "auto"
     await console.console.stock.run_plan(warehouse_id=item.warehouse_id, method="seed")
     assert _plan(shop, item) == (point, quantity, "auto")
     assert place in page
+
+
+async def test_a_product_that_was_never_there_gets_a_point(console: AtTheConsole, shop: Shop, named: Named) -> None:
+    product, sku = named.product("Matcha")
+    item = ItemKey(shop.warehouse(), product)
+    bea = await console.person("bea", [Role.BUY])
+    page = await bea.get(f"/replenishment/{sku}")
+    assert "Choose a warehouse to set a reorder point there." in page
+    here = f"/replenishment/{sku}?warehouse={item.warehouse_id}"
+    page = await bea.get(here)
+    assert "It has no reorder point here yet" in page
+    assert "Set by hand" in page
+    await bea.post(here.replace("?", "/point?"), {"reorder_point": "40", "reorder_quantity": "80"})
+    assert _plan(shop, item) == (40, 80, "manual")
+    assert "there are no numbers behind it" in await bea.get(here)
 
 
 @pytest.mark.parametrize(

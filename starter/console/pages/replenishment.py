@@ -87,6 +87,9 @@ async def set_point(visit: Visit) -> Response:
     quantity = await _units(visit, "reorder_quantity", least=1)
     if point is None:
         raise InvalidRequest(visit.texts.say("Give the reorder point: the units below which it is ordered."))
+    if quantity is None and (now := await _explained(visit, name, place)) is not None:
+        # Left empty: as it is.
+        quantity = now.reorder_quantity
     plan = await visit.stock.set_by_hand(
         name,
         named(place),

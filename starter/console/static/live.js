@@ -49,6 +49,10 @@
     source.addEventListener("open", () => { if (wasAway) { wasAway = false; later(); } });
   };
 
+  // The next scan takes the place of what was searched for before.
+  const search = document.getElementById("q");
+  if (search) search.addEventListener("focus", () => search.select());
+
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) { close(); wasAway = true; } else { open(); }
   });
