@@ -146,7 +146,7 @@ async def documents(stock: Stockkeeper, products: int) -> Mapping[str, str]:
 def paths(path: str, numbers: Mapping[str, str], products: int, chance: random.Random) -> str | None:
     """A page's address, of any product; None: it needs a document of a kind that isn't there."""
     values = {"sku": f"SKU-{chance.randint(1, products)}", "warehouse": str(chance.randint(1, 10))}
-    values["product"] = values["sku"]
+    values |= {"product": values["sku"], "place": "1"}
     known = next((number for kind, number in numbers.items() if kind in path), None)
     if known is not None:
         values["number"] = known
