@@ -42,7 +42,7 @@ class Waiting:
         does: What is to be done.
         about: Its numbers and its reason.
         hindered: Why this person may not do it; None: nothing hinders them.
-        seen: What is approved from the list, in figures: another amount is refused.
+        seen: The amount that is approved from the list, and when it was read: what was changed since is refused.
         zone: The timezone of its warehouse.
     """
 
@@ -97,15 +97,15 @@ def concerns(visit: Visit, item: InboxItem, here: Here) -> bool:
     return not visit.identity.roles.isdisjoint(roles) and here.is_mine(item.where)
 
 
-def as_seen(visit: Visit, item: InboxItem, here: Here) -> Waiting:
-    """One thing in the words of the person who looks."""
+def as_seen(visit: Visit, item: InboxItem, here: Here, at: datetime) -> Waiting:
+    """One thing in the words of the person who looks, as it was at an instant."""
     return Waiting(
         item=item,
         page=page_of(visit, item),
         does=_does(visit, item),
         about=about(visit.texts, item),
         hindered=_hindered(visit, item, here),
-        seen=str(item.facts.get("total", item.facts.get("value", ""))),
+        seen=f"{item.facts.get('total', item.facts.get('value', ''))} {at.isoformat()}",
         zone=here.zone(item.where),
     )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from starlette.responses import Response
 
@@ -33,11 +34,13 @@ async def show_inbox(visit: Visit) -> Response:
     ``after`` is how many are on the pages before.
     """
     kind, everybody, after = visit.query("kind"), visit.query("whose") == "all", _after(visit)
+    # Before it is read: what is changed meanwhile counts as changed since.
+    at = datetime.now(UTC)
     found, warehouses = await asyncio.gather(visit.stock.inbox(), visit.stock.warehouses())
     here = Here.of(visit.identity, warehouses)
     mine = [each for each in found if everybody or concerns(visit, each, here)]
     of_kind = [each for each in mine if kind in (None, each.kind)]
-    shown = [as_seen(visit, each, here) for each in of_kind[after : after + AT_ONCE]]
+    shown = [as_seen(visit, each, here, at) for each in of_kind[after : after + AT_ONCE]]
     more = len(of_kind) - after - AT_ONCE
     whose = "all" if everybody else None
     return visit.show(
@@ -75,7 +78,7 @@ async def reject_several(visit: Visit) -> Response:
 
 
 async def _ticked(visit: Visit) -> list[tuple[str, str, str | None]]:
-    """Kind, number, and the amount that was seen, of each box: ``po PO-7<tab>250.00``."""
+    """Kind, number, and what was seen, of each box: ``po PO-7<tab>250.00 2026-12-01T08:00:00+00:00``."""
     form = await visit.form()
     chosen = [_chosen(visit, str(each)) for each in form.getlist("chosen")]
     if not chosen:

@@ -1,5 +1,6 @@
 """A purchase order: its lines, the reason for each, the decision about it, and its paper."""
 
+from datetime import datetime
 from urllib.parse import quote
 
 from starlette.responses import Response
@@ -85,14 +86,14 @@ async def approve_listed(visit: Visit, number: str, seen: str | None) -> str:
     Args:
         visit: Who approves.
         number: The order's number.
-        seen: The total that the list showed, so that an amendment since then isn't approved unseen; None: it isn't
-            known.
+        seen: The total that the list showed, and when it was read, so that an amendment since then isn't approved
+            unseen; None: it isn't known.
 
     Raises:
         DomainError: See `PurchaseOrder.approve`.
     """
     order = await visit.stock.purchase_order(number)
-    if seen is not None and seen != str(order.state.total):
+    if seen is not None and _is_changed(visit, order.state, seen):
         raise InvalidRequest(visit.texts.say("{name} has been changed meanwhile. Look at it again.", name=number))
     return await _approve(visit, order, order.state.version)
 
@@ -124,6 +125,17 @@ async def _approve(visit: Visit, order: PurchaseOrder, version: int) -> str:
             name=order.name,
         )
     return visit.texts.say("{name} is approved and goes to the supplier.", name=order.name)
+
+
+def _is_changed(visit: Visit, order: PurchaseOrderState, seen: str) -> bool:
+    """Whether an order was amended since a list showed it: maybe to other lines that are worth the same."""
+    total, _, at = seen.partition(" ")
+    try:
+        read_at = datetime.fromisoformat(at)
+        is_later = any(each.at >= read_at for each in order.amendments)
+    except (TypeError, ValueError):
+        raise InvalidRequest(visit.texts.say("This page is too old. Load it again, and repeat what you did.")) from None
+    return is_later or total != str(order.total)
 
 
 def _hindered(visit: Visit, order: PurchaseOrderState) -> str | None:
