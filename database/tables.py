@@ -51,7 +51,7 @@ def _catalogue(name: str, key: str, called: str, *columns: SchemaItem) -> Table:
 NO_LETTERS = "-_/.:<>&@+"
 """Signs between the words of a SKU or a name. PostgreSQL would take some for a part of a number or an address."""
 WORDS_OF_A_PRODUCT = (
-    f"to_tsvector('simple'::regconfig, translate(((sku || ' '::text) || name), '{NO_LETTERS}'::text, "
+    f"to_tsvector('simple'::regconfig, translate((sku || ' '::text) || name, '{NO_LETTERS}'::text, "
     f"'{' ' * len(NO_LETTERS)}'::text))"
 )
 """The words by which a product is searched for (`database.product_search`)."""
