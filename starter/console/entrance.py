@@ -107,9 +107,10 @@ class Entrance:
             try:
                 return await answer(request)
             except SignInRefused as refused:
-                self._attempts.failed(address)
+                if refused.is_theirs:
+                    self._attempts.failed(address)
                 _log.warning("not signed in: %s %s", refused, f"({refused.why})" if refused.why else "")
-                return self.say(request, 401, texts_of(request).say(str(refused)))
+                return self.say(request, 401 if refused.is_theirs else 503, texts_of(request).say(str(refused)))
 
         return answer_some
 

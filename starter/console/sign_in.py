@@ -20,14 +20,17 @@ class SignInRefused(StockkeeperError):
     Args:
         message: What they are told.
         why: What the log says beside it.
+        is_theirs: Whether it is their failure, and counts as one; else it is that of a part that is away.
 
     Attributes:
         why: The same.
+        is_theirs: The same.
     """
 
-    def __init__(self, message: str, why: str = "") -> None:
+    def __init__(self, message: str, why: str = "", *, is_theirs: bool = True) -> None:
         super().__init__(message)
         self.why = why
+        self.is_theirs = is_theirs
 
 
 @dataclass(frozen=True)

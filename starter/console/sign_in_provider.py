@@ -108,7 +108,7 @@ class ProviderSignIn(SignIn):
 
 
 def _no_answer(error: Exception) -> SignInRefused:
-    return SignInRefused("The identity provider doesn't answer. Try again in a minute.", str(error))
+    return SignInRefused("The identity provider doesn't answer. Try again in a minute.", str(error), is_theirs=False)
 
 
 def _read(kept: str) -> dict[str, str]:
