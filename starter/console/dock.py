@@ -145,7 +145,7 @@ def show_dock(
         button: The words on the button, with ``{count}``.
         over_advice: What is to be known before more than is wanted is booked, where that may be.
         bad: The word for units that are rejected or damaged, in the person's language; None: there are none.
-        why_bad: The question why there are such units, which has to be answered.
+        why_bad: The question why there are such units, which has to be answered; empty: it isn't kept, so nobody asks.
         names_lots: Whether a lot may be typed.
         lots_fixed: Whether only the lots of the lines are right.
         refuses_more: Whether a scan beyond what is wanted isn't counted; else it is asked about before it is booked.
@@ -156,6 +156,7 @@ def show_dock(
         "path": path,
         "lines": [line.model_dump(mode="json") for line in lines],
         "bad": bad,
+        "asks_why": bool(why_bad),
         "lots_fixed": lots_fixed,
         "refuses_more": refuses_more,
         "names_lots": names_lots,

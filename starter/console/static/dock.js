@@ -123,11 +123,11 @@
 
   // Units that are rejected or damaged are booked with the reason.
   function isWhyMissing(lines) {
-    return Boolean(dock.bad) && lines.some((line) => line.bad > 0) && draft.reason.trim() === "";
+    return dock.asks_why && lines.some((line) => line.bad > 0) && draft.reason.trim() === "";
   }
 
   function showWhy(lines) {
-    if (!dock.bad) return;
+    if (!dock.asks_why) return;
     byId("why").hidden = !lines.some((line) => line.bad > 0);
     if (document.activeElement !== byId("why-bad")) byId("why-bad").value = draft.reason;
   }
@@ -255,7 +255,7 @@
     }));
     byId("over").showModal();
   });
-  if (dock.bad) {
+  if (dock.asks_why) {
     byId("why-bad").addEventListener("input", () => kept(() => { draft.reason = byId("why-bad").value; }));
     byId("why-bad").addEventListener("keydown", (event) => {
       if (event.key !== "Enter") return;
