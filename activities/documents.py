@@ -21,6 +21,8 @@ from stockkeeper.contracts.documents import (
     DocumentShown,
     DocumentsListed,
     ListDocuments,
+    ListedTogether,
+    ListTogether,
     ShowDocument,
 )
 from stockkeeper.contracts.messages import State, money
@@ -74,6 +76,19 @@ class DocumentQuestions(OnDatabase, DocumentActivities):
                 break
             page.append(row)
         return DocumentsListed(documents=page, more=len(found) > len(page))
+
+    @activity.defn(name="list_together", no_thread_cancel_exception=True)
+    def list_together(self, question: ListTogether) -> ListedTogether:
+        """The first page of several lists, as many as an answer has room for; raises as `list_documents`."""
+        pages: list[DocumentsListed | None] = []
+        room = _PAGE_BYTES
+        for each in question.lists:
+            page = self.list_documents(each) if room > 0 else None
+            if page is not None:
+                room -= len(page.model_dump_json().encode())
+            # A page has at most as much as an answer has room for, so the first one always fits.
+            pages.append(page if room > 0 or not any(pages) else None)
+        return ListedTogether(pages=pages)
 
     @activity.defn(name="show_document", no_thread_cancel_exception=True)
     def show_document(self, question: ShowDocument) -> DocumentShown:

@@ -5,9 +5,11 @@ with the command lacks are taken from a font of this machine.
 """
 
 import asyncio
+import atexit
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -65,19 +67,64 @@ class Paper:
 
         fonts = [BUNDLED.with_name("DejaVuSansCondensed-subset.ttf"), BUNDLED, *fonts_of_this_machine()]
         asked = json.dumps({"paper": asdict(self), "fonts": [str(each) for each in fonts]})
-        # In a process of its own: what makes PDF takes as much memory as all of the console, and a processor meanwhile.
-        done = subprocess.run(
-            [sys.executable, "-m", "starter.console.pdf"],
-            input=asked.encode(),
-            cwd=_FOLDER,
-            capture_output=True,
-            timeout=_WITHIN_SECONDS,
-            check=False,
-        )
-        if done.returncode != 0:
-            last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-            raise StockkeeperError(f"the PDF can't be made: {last}")
-        return done.stdout
+        answer = _MAKER.make(asked.encode())
+        if answer[:1] != b"\0":
+            raise StockkeeperError(f"the PDF can't be made: {answer[1:].decode(errors='replace') or 'no answer came'}")
+        return answer[1:]
+
+
+class _Maker:
+    """The process that makes PDF, begun with the first paper, and anew after it has ended.
+
+    In a process of its own: what makes PDF takes as much memory as all of the console, and a processor meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def make(self, asked: bytes) -> bytes:
+        """What it answers; empty: it ended twice without an answer, or took too long."""
+        with self._turn:
+            # It may have just ended, because nobody had asked it for a while.
+            return self._answer(asked) or self._answer(asked)
+
+    def end(self) -> None:
+        """End it, and wait until it has."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+    def _answer(self, asked: bytes) -> bytes:
+        if self._process is None or self._process.poll() is not None:
+            self.end()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "starter.console.pdf"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                cwd=_FOLDER,
+            )
+        process = self._process
+        too_late = threading.Timer(_WITHIN_SECONDS, process.kill)
+        too_late.start()
+        try:
+            assert process.stdin is not None  # noqa: S101 - by the pipes above
+            assert process.stdout is not None  # noqa: S101
+            process.stdin.write(len(asked).to_bytes(8) + asked)
+            process.stdin.flush()
+            answer = process.stdout.read(int.from_bytes(process.stdout.read(8)))
+        except BrokenPipeError:
+            answer = b""
+        finally:
+            too_late.cancel()
+        if not answer:
+            self.end()
+        return answer
+
+
+_MAKER = _Maker()
+atexit.register(_MAKER.end)
 
 
 async def pdf(paper: Paper, name: str) -> Response:

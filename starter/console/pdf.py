@@ -1,9 +1,11 @@
-"""Makes the PDF of a paper: ``python -m starter.console.pdf``, which reads it as JSON and writes the file.
+"""Makes the PDF of papers: ``python -m starter.console.pdf``, which reads them as JSON and writes the files.
 
-It imports nothing of ours: the process is there for one paper.
+It imports nothing of ours, and ends by itself: it takes as much memory as all of the console, for a few papers a day.
 """
 
 import json
+import os
+import select
 import sys
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -12,6 +14,8 @@ from fpdf import FPDF
 from fpdf.enums import TableBordersLayout
 from fpdf.fonts import FontFace
 
+IDLE_SECONDS = 120.0
+"""How long the process stays for another paper: to begin takes longer than to make one."""
 _MARGIN_MM = 15.0
 _SMALL, _TEXT, _TITLE = 8.0, 10.0, 16.0
 
@@ -76,10 +80,31 @@ class Sheet(FPDF):
                     row.cell(cell)
 
 
+def made(asked: bytes) -> bytes:
+    """The PDF of a paper and the files of its fonts, as JSON has them."""
+    wanted = json.loads(asked)
+    return bytes(Sheet(wanted["paper"], wanted["fonts"]).output())
+
+
 def main() -> None:
-    """Read a paper from the standard input, and write its PDF to the standard output."""
-    asked = json.loads(sys.stdin.buffer.read())
-    sys.stdout.buffer.write(bytes(Sheet(asked["paper"], asked["fonts"]).output()))
+    """Make papers until nobody has asked for one for a while, or who asked is gone.
+
+    A request is its length in eight bytes, and JSON; an answer its length, a zero and the PDF, or a one and what was
+    wrong.
+    """
+    while select.select([0], [], [], IDLE_SECONDS)[0]:
+        length = os.read(0, 8)
+        if not length:
+            return
+        asked = bytearray()
+        while len(asked) < int.from_bytes(length):
+            asked += os.read(0, int.from_bytes(length) - len(asked))
+        try:
+            answer = b"\0" + made(bytes(asked))
+        except Exception as error:  # noqa: BLE001 - told to who asked
+            answer = b"\1" + f"{type(error).__name__}: {error}".encode()
+        sys.stdout.buffer.write(len(answer).to_bytes(8) + answer)
+        sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

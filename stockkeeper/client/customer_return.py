@@ -7,6 +7,7 @@ from stockkeeper.client.difference import WithDifference
 from stockkeeper.client.document import Finding, Listing, Number, Part
 from stockkeeper.client.inbox import InboxItem, listed_item
 from stockkeeper.client.lines import InspectionLine, Line, Named, ShelfLine
+from stockkeeper.client.runs import stored_documents
 from stockkeeper.contracts import customer_return
 from stockkeeper.contracts.customer_return import ReturnActivities, ReturnRequest, ReturnState, ReturnStatus
 
@@ -84,7 +85,7 @@ class CustomerReturns(Part):
     async def waiting(self, now: datetime) -> list[InboxItem]:
         """Returns that are expected, and to be inspected."""
         del now
-        listed = await self.customer_returns(status=ReturnStatus.EXPECTED, limit=None)
+        listed = await stored_documents(self.connection, customer_return.PROCESS, ReturnStatus.EXPECTED)
         return [listed_item("return", each, "the goods and their inspection", task="inspect") for each in listed]
 
     async def create_return(

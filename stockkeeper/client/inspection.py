@@ -8,6 +8,7 @@ from stockkeeper.client.difference import WithDifference
 from stockkeeper.client.document import Finding, Listing, Number, Part
 from stockkeeper.client.inbox import InboxItem, listed_item
 from stockkeeper.client.lines import Line, Named
+from stockkeeper.client.runs import stored_documents
 from stockkeeper.contracts import inspection
 from stockkeeper.contracts.cycle_count import RootCause
 from stockkeeper.contracts.inspection import InspectionRequest, InspectionState, InspectionStatus, StockState
@@ -151,7 +152,7 @@ class Inspections(Part):
     async def waiting(self, now: datetime) -> list[InboxItem]:
         """Inspections of which something is still set aside."""
         del now
-        listed = await self.inspections(status=InspectionStatus.OPEN, limit=None)
+        listed = await stored_documents(self.connection, inspection.PROCESS, InspectionStatus.OPEN)
         return [
             listed_item("inspection", each, "release or scrap by another person", task="release") for each in listed
         ]

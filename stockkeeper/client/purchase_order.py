@@ -11,7 +11,7 @@ from stockkeeper.client.difference import WithDifference
 from stockkeeper.client.document import Finding, Listing, Number, Part
 from stockkeeper.client.inbox import InboxItem, overdue
 from stockkeeper.client.lines import DeliveryLine, Line, Named, OrderLine, ShelfLine
-from stockkeeper.client.runs import Listed, awaiting
+from stockkeeper.client.runs import Listed, awaiting, stored_documents
 from stockkeeper.contracts import purchase_order, purchase_order_state
 from stockkeeper.contracts.messages import Message, amount
 from stockkeeper.contracts.purchase_order import PurchaseOrderActivities
@@ -336,8 +336,8 @@ class PurchaseOrders(Part):
         """Drafts that wait for approval, and orders that are overdue."""
         drafts, submitted, confirmed = await asyncio.gather(
             self.awaiting_approval(),
-            self.purchase_orders(status=PurchaseOrderStatus.SUBMITTED, limit=None),
-            self.purchase_orders(status=PurchaseOrderStatus.CONFIRMED, limit=None),
+            stored_documents(self.connection, purchase_order.PROCESS, PurchaseOrderStatus.SUBMITTED),
+            stored_documents(self.connection, purchase_order.PROCESS, PurchaseOrderStatus.CONFIRMED),
         )
         to_approve = [
             InboxItem(

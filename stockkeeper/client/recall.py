@@ -6,6 +6,7 @@ from datetime import datetime
 from stockkeeper.client.document import Document, Finding, Listing, Number, Part, in_status
 from stockkeeper.client.inbox import InboxItem, listed_item
 from stockkeeper.client.lines import Named
+from stockkeeper.client.runs import stored_documents
 from stockkeeper.contracts import recall
 from stockkeeper.contracts.errors import NotFound
 from stockkeeper.contracts.recall import RecallRequest, RecallState, RecallStatus
@@ -52,7 +53,7 @@ class Recalls(Part):
     async def waiting(self, now: datetime) -> list[InboxItem]:
         """Recalls that are under way."""
         del now
-        listed = await self.recalls(status=RecallStatus.BLOCKED, limit=None)
+        listed = await stored_documents(self.connection, recall.PROCESS, RecallStatus.BLOCKED)
         return [listed_item("recall", each, "close, or release by another person", task="close") for each in listed]
 
     async def block_lot(

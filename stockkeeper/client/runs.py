@@ -6,7 +6,9 @@ starts that are on their way, those that were rejected for lack of stock, and th
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
@@ -24,11 +26,18 @@ from stockkeeper.client.lines import Named
 from stockkeeper.client.names import with_names
 from stockkeeper.client.questions import ask, pages
 from stockkeeper.contracts import search_attributes
-from stockkeeper.contracts.documents import DOCUMENTS_AT_ONCE, DocumentListed, ListDocuments, ShowDocument
+from stockkeeper.contracts.documents import (
+    DOCUMENTS_AT_ONCE,
+    DocumentListed,
+    DocumentsListed,
+    ListDocuments,
+    ListTogether,
+    ShowDocument,
+)
 from stockkeeper.contracts.errors import InvalidRequest, NotFound, StockkeeperError
 from stockkeeper.contracts.messages import MAX_LINES, Reference, State
 from stockkeeper.contracts.process import ProcessSpec
-from stockkeeper.contracts.question import LIST_DOCUMENTS, SHOW_DOCUMENT
+from stockkeeper.contracts.question import LIST_DOCUMENTS, LIST_TOGETHER, SHOW_DOCUMENT
 
 _REJECTED = "REJECTED"
 """Status of a document that was short of stock: nothing of it is stored."""
@@ -239,16 +248,80 @@ async def _described(connection: Connection, workflow_id: str, what: str) -> Wor
     return described.workflow_execution_info
 
 
+async def stored_documents(connection: Connection, process: ProcessSpec, status: str) -> list[Listed]:
+    """All documents of a kind that the database has in a status, the latest first: those that a person may act on.
+
+    Raises:
+        Unreachable: No worker answers.
+    """
+    return await _stored(connection, process, None, status=status)
+
+
 async def _stored(connection: Connection, process: ProcessSpec, limit: int | None, **fields: object) -> list[Listed]:
     """Documents of the database, the latest first, at most ``limit``."""
     at_once = min(limit or DOCUMENTS_AT_ONCE, DOCUMENTS_AT_ONCE)
     asked = await with_names(connection, ListDocuments, kind=process.kind, limit=at_once, **fields)
     found: list[Listed] = []
+    together = _TOGETHER.get(None)
+    if together is not None and limit is None and connection.databases is None:
+        page = await together.page(connection, asked)
+        found = [_listed(each) for each in page.documents]
+        if not page.more:
+            return found
+        asked = asked.model_copy(update={LIST_DOCUMENTS.goes_on: LIST_DOCUMENTS.place(page.documents[-1])})
     async for each in pages(connection, LIST_DOCUMENTS, asked):
         found.append(_listed(each))
         if len(found) == limit:
             break
     return found
+
+
+class _Together:
+    """Lists that several tasks want at the same moment, asked for as one question."""
+
+    def __init__(self) -> None:
+        self._wanted: list[tuple[ListDocuments, asyncio.Future[DocumentsListed | None]]] = []
+        self._asking: asyncio.Task[None] | None = None
+
+    async def page(self, connection: Connection, asked: ListDocuments) -> DocumentsListed:
+        """The first page of a list."""
+        answer: asyncio.Future[DocumentsListed | None] = asyncio.get_running_loop().create_future()
+        self._wanted.append((asked, answer))
+        if len(self._wanted) == 1:
+            self._asking = asyncio.create_task(self._ask(connection))
+        return await answer or await ask(connection, LIST_DOCUMENTS, asked)
+
+    async def _ask(self, connection: Connection) -> None:
+        # Whoever wants a list at this moment, also through a task of its own, has said so by then.
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        wanted, self._wanted = self._wanted, []
+        try:
+            found = await ask(connection, LIST_TOGETHER, ListTogether(lists=[asked for asked, _ in wanted]))
+        except BaseException as error:
+            for _, answer in wanted:
+                if not answer.done():
+                    answer.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for (_, answer), page in zip(wanted, found.pages, strict=True):
+            if not answer.done():
+                answer.set_result(page)
+
+
+_TOGETHER: ContextVar[_Together] = ContextVar("together")
+_TURNS = 5
+
+
+@contextmanager
+def lists_together() -> Iterator[None]:
+    """Ask for all lists that the tasks begun within the block want at the same moment by one question."""
+    before = _TOGETHER.set(_Together())
+    try:
+        yield
+    finally:
+        _TOGETHER.reset(before)
 
 
 async def _stored_of(connection: Connection, process: ProcessSpec, numbers: Sequence[str]) -> set[str]:

@@ -31,6 +31,7 @@ from stockkeeper.client.purchase_order import PurchaseOrders
 from stockkeeper.client.recall import Recalls
 from stockkeeper.client.replenishment import Replenishment
 from stockkeeper.client.reservation import Reservations
+from stockkeeper.client.runs import lists_together
 from stockkeeper.client.stock_audit import StockAudits
 from stockkeeper.client.supply import Supply
 from stockkeeper.client.transfer import Transfers
@@ -126,7 +127,8 @@ class Stockkeeper(
         """
         at = now or datetime.now(UTC)
         parts = [each for each in type(self).__mro__ if issubclass(each, Part) and "waiting" in vars(each)]
-        found = await asyncio.gather(*(part.waiting(self, at) for part in parts))
+        with lists_together():
+            found = await asyncio.gather(*(part.waiting(self, at) for part in parts))
         return sorted(
             (item for items in found for item in items), key=lambda item: (item.since, item.kind, item.number)
         )

@@ -9,6 +9,7 @@ from stockkeeper.client.inbox import InboxItem, overdue
 from stockkeeper.client.lines import ArrivalLine, Line, Named
 from stockkeeper.client.names import with_names
 from stockkeeper.client.questions import pages
+from stockkeeper.client.runs import stored_documents
 from stockkeeper.contracts import transfer, transfer_state
 from stockkeeper.contracts.question import SHOW_IN_TRANSIT
 from stockkeeper.contracts.stock import InTransit, ShowInTransit
@@ -210,7 +211,7 @@ class Transfers(Part):
 
     async def waiting(self, now: datetime) -> list[InboxItem]:
         """Transfers that are overdue."""
-        listed = await self.transfers(status=TransferStatus.IN_TRANSIT, limit=None)
+        listed = await stored_documents(self.connection, transfer.PROCESS, TransferStatus.IN_TRANSIT)
         return overdue("transfer", listed, "its arrival", now)
 
     async def in_transit(

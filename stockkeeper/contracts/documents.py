@@ -77,6 +77,23 @@ class DocumentsListed(Page):
     documents: list[DocumentListed]
 
 
+LISTS_AT_ONCE = 20
+
+
+class ListTogether(Message):
+    """Several lists at once, as an inbox has them: a question costs more than what a short list does."""
+
+    lists: Annotated[list[ListDocuments], Field(min_length=1, max_length=LISTS_AT_ONCE)]
+
+
+class ListedTogether(BaseModel):
+    """The first page of each list."""
+
+    pages: list[DocumentsListed | None] = Field(
+        description="In the order of the lists. Null: the pages before it have filled the answer; ask for it alone."
+    )
+
+
 class ShowDocument(Message):
     """The state of one document."""
 
@@ -104,6 +121,11 @@ class DocumentActivities(Protocol):
     @activity.defn(name="list_documents")
     def list_documents(self, question: ListDocuments) -> DocumentsListed:
         """Documents of one kind."""
+        ...
+
+    @activity.defn(name="list_together")
+    def list_together(self, question: ListTogether) -> ListedTogether:
+        """The first page of several lists."""
         ...
 
     @activity.defn(name="show_document")

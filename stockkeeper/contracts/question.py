@@ -252,6 +252,7 @@ LIST_DOCUMENTS = PagedQuestion[documents.ListDocuments, documents.DocumentsListe
     place=lambda document: document.place,
     goes_on="before",
 )
+LIST_TOGETHER = Question(documents.DocumentActivities.list_together, documents.ListTogether, documents.ListedTogether)
 SHOW_HOMES = PagedQuestion[homes.ShowHomes, homes.HomesPage, homes.HomeShown](
     homes.HomeActivities.show_homes,
     homes.ShowHomes,
@@ -286,7 +287,15 @@ DECIDE_FINDING = Question(
 )
 
 _ALL: tuple[Question[Any, Any], ...] = (
-    *(LIST_DOCUMENTS, SHOW_DOCUMENT, FIND_OPERATION, PREVIEW_IMPORT, READ_EVENTS_AFTER, SHOW_WEBHOOK_SECRET),
+    *(
+        LIST_DOCUMENTS,
+        LIST_TOGETHER,
+        SHOW_DOCUMENT,
+        FIND_OPERATION,
+        PREVIEW_IMPORT,
+        READ_EVENTS_AFTER,
+        SHOW_WEBHOOK_SECRET,
+    ),
     *(FIND_ITEMS, FIND_TERMS, SHOW_LEVELS, SHOW_IN_TRANSIT, SHOW_WAITING, PROMISE),
     *(SHOW_ARRIVALS, SHOW_ITEM_HOLDS, SHOW_SET_ASIDE),
     *(SHOW_LOTS, SHOW_EXPIRING_LOTS, SHOW_LOT_HOLDS, SHOW_LOTS_AT, TRACE_LOT),

@@ -13,7 +13,7 @@ from stockkeeper.contracts import adjustment, customer_return, cycle_count, purc
 from stockkeeper.contracts.adjustment import AdjustmentState
 from stockkeeper.contracts.customer_return import ReturnState
 from stockkeeper.contracts.cycle_count import CycleCountState
-from stockkeeper.contracts.documents import DocumentListed, DocumentsListed, ListDocuments, ShowDocument
+from stockkeeper.contracts.documents import DocumentListed, DocumentsListed, ListDocuments, ListTogether, ShowDocument
 from stockkeeper.contracts.messages import state_of
 from stockkeeper.contracts.processes import DOCUMENTS
 from stockkeeper.contracts.purchase_order_state import PurchaseOrderState
@@ -334,3 +334,36 @@ def test_a_page_of_long_documents_ends_before_temporal_refuses_it(
 def test_a_kind_without_documents_is_refused() -> None:
     with pytest.raises(ValidationError, match="must be one of reservation, purchase_order, transfer, cycle_count"):
         ListDocuments(kind="reorder")
+
+
+def test_several_lists_are_one_answer_as_each_by_itself_is(
+    steps: Steps, asking: Asking, shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item, orders = shop.item(9), [new_reference() for _ in range(3)]
+    for order in orders:
+        steps.reserve(order, (item, 1))
+    place = names(shop.engine, item)[1]
+    lists = [
+        ListDocuments(kind="reservation", warehouse=place, status="ACTIVE", limit=2, as_of=NOON),
+        ListDocuments(kind="transfer", warehouse=place, as_of=NOON),
+        ListDocuments(kind="reservation", warehouse=place, limit=2, as_of=NOON),
+    ]
+    questions = DocumentQuestions(database)
+
+    def asked() -> list[DocumentsListed | None]:
+        return ActivityEnvironment().run(questions.list_together, ListTogether(lists=lists)).pages
+
+    alone = [ActivityEnvironment().run(questions.list_documents, each) for each in lists]
+    assert [(len(page.documents), page.more) for page in alone] == [(2, True), (0, False), (2, True)]
+    assert asked() == alone
+    # An answer has room for so many bytes; whoever asks gets the rest by itself.
+    monkeypatch.setattr("activities.documents._PAGE_BYTES", len(alone[0].model_dump_json()) + 60)
+    assert [page is None for page in asked()] == [False, False, True]
+    monkeypatch.setattr("activities.documents._PAGE_BYTES", 1)
+    assert [page is None for page in asked()] == [False, True, True]
+
+
+@pytest.mark.parametrize("count", [0, 21])
+def test_no_list_and_more_than_twenty_are_refused(count: int) -> None:
+    with pytest.raises(ValidationError):
+        ListTogether(lists=[ListDocuments(kind="transfer")] * count)

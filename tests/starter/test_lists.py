@@ -24,9 +24,12 @@ from stockkeeper import (
     UnknownProduct,
     Unreachable,
 )
-from stockkeeper.client import by_hand
+from stockkeeper.client import by_hand, runs
+from stockkeeper.client.connection import Connection
 from stockkeeper.client.document import Document, Listing
+from stockkeeper.client.questions import ask
 from stockkeeper.contracts import stock_audit
+from stockkeeper.contracts.question import Question
 from stockkeeper.contracts.reservation import ReservationStatus
 from stockkeeper.contracts.stock_audit import FindHolders, FindRunning, StockAuditRequest, StockAuditState
 from stockkeeper.domain.stock import ItemKey
@@ -389,3 +392,15 @@ async def test_an_audit_takes_a_paused_run_for_one_that_goes_on(
             return (await looking.run(Runs().find_holders, FindHolders())).references
 
         assert stopped not in await eventually(holders, lambda found: order in found)
+
+
+async def test_an_inbox_asks_for_all_lists_by_one_question(stock: Stockkeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    async def counting(connection: Connection, question: Question[Any, Any], wanted: Any, **more: Any) -> Any:
+        asked.append(question.name)
+        return await ask(connection, question, wanted, **more)
+
+    monkeypatch.setattr(runs, "ask", counting)
+    await stock.inbox()
+    assert asked == ["list_together"]

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from starter.console.difference import approve_difference
 from starter.console.named import names_of, zone_at
+from starter.console.paper import Column, Paper, pdf
 from starter.console.routes import Routes
 from starter.console.visit import Visit
 from starter.console.waiting import why_above_limit, why_not_by
@@ -52,6 +53,41 @@ async def print_purchase_order(visit: Visit) -> Response:
     """The order as a paper for its supplier."""
     state = (await visit.stock.purchase_order(visit.path("number"))).state
     return visit.show("purchase_order_paper.html", order=state, found=await _names(visit, state))
+
+
+@routes.get("/inbox/po/{number}/print.pdf")
+async def print_purchase_order_as_pdf(visit: Visit) -> Response:
+    """The same as PDF."""
+    state = (await visit.stock.purchase_order(visit.path("number"))).state
+    found, texts = await _names(visit, state), visit.texts
+    say = texts.say
+    facts = [
+        (say("Supplier"), found.supplier_names.get(state.supplier_id or 0, "")),
+        (say("Deliver to"), found.warehouse_names.get(state.warehouse_id or 0, "")),
+        (say("Status"), say(state.status.value)),
+    ]
+    if state.expected_delivery_date:
+        facts.append((say("Expected"), texts.day(state.expected_delivery_date)))
+    columns = [
+        Column("SKU", 3),
+        Column(say("Product"), 5),
+        Column(say("Units"), 2, is_number=True),
+        Column(say("Unit cost"), 2, is_number=True),
+        Column(say("Worth"), 2, is_number=True),
+    ]
+    rows = [
+        [
+            found.skus.get(line.product_id, str(line.product_id)),
+            found.product_names.get(line.product_id, ""),
+            texts.number(line.qty),
+            texts.money(line.unit_cost),
+            texts.money(line.qty * line.unit_cost),
+        ]
+        for line in state.line_items
+    ]
+    rows.append([say("Total"), "", "", "", texts.money(state.total)])
+    paper = Paper(say("Purchase order {name}", name=state.po_number), facts, columns, rows)
+    return await pdf(paper, f"order-{state.po_number}")
 
 
 @routes.post("/inbox/po/{number}/approve", Role.APPROVE)
