@@ -8,6 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from babel.messages.pofile import read_po
 
 from starter.console import texts
 from starter.console.texts import LANGUAGES, Texts, chosen_language
@@ -34,6 +35,17 @@ def test_every_text_is_there_in_german() -> None:
     assert len(found) > 20
     known = texts._catalogue("de")
     assert sorted({(name, said) for name, said in found if said not in known}) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_text_is_translated_in_one_way(language: str) -> None:
+    said: dict[str, set[str]] = {}
+    for path in sorted((texts.LOCALES / language).glob("*.po")):
+        with path.open("rb") as file:
+            for message in read_po(file):
+                key = message.id if isinstance(message.id, str) else message.id[0]
+                said.setdefault(key, set()).add(str(message.string))
+    assert {key: ways for key, ways in said.items() if key and len(ways) > 1} == {}
 
 
 def test_translations_have_the_values_of_their_text() -> None:
