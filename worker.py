@@ -32,6 +32,7 @@ from activities.cycle_count_plan import CycleCountPlanSteps
 from activities.differences import WithGoods, WithLimit
 from activities.documents import DocumentQuestions
 from activities.edge import at_the_edge
+from activities.ending_whole import ending_whole
 from activities.event import EventQuestions
 from activities.event_numbering import EventNumbering
 from activities.event_subscriber import EventSubscriberSteps
@@ -329,7 +330,7 @@ def _everywhere(steps: Sequence[object]) -> list[object]:
 
 
 async def _begin(begun: AsyncExitStack, worker: Worker) -> None:
-    await begun.enter_async_context(worker)
+    await begun.enter_async_context(ending_whole(worker))
     await begun.enter_async_context(taking_tasks(worker))
 
 
