@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, tzinfo
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +23,7 @@ STATIC = Path(__file__).parent / "static"
 ENGLISH = "en"
 LANGUAGES = {"en": "English", "de": "Deutsch"}
 """What can be chosen, each in its own words."""
+_DIGITS = 100
 _SAYS = re.compile(r'\bsay\("((?:[^"\\]|\\.)+)"')
 
 
@@ -73,6 +74,12 @@ def chosen_language(wanted: str | None, accept_language: str) -> str:
     return (negotiate_locale(tags, languages()) or ENGLISH)[:2]
 
 
+def _written(value: Decimal, pattern: str | None, locale: Locale) -> str:
+    """A number with all of its digits: Babel rounds by the present context, which has 28, and fails beyond them."""
+    with localcontext(prec=_DIGITS):
+        return format_decimal(value, format=pattern, locale=locale)
+
+
 class Texts:
     """Words, numbers and times in one language.
 
@@ -107,11 +114,11 @@ class Texts:
         if isinstance(value, int):
             # A page has hundreds, and Babel takes its time for each.
             return f"{value:,}".replace(",", self._between_thousands)
-        return "" if value is None else format_decimal(value, locale=self.locale)
+        return "" if value is None else _written(value, None, self.locale)
 
     def money(self, value: Decimal | None) -> str:
         """An amount with two digits, or as many as it has above that; nothing for None."""
-        return "" if value is None else format_decimal(value, format="#,##0.00####", locale=self.locale)
+        return "" if value is None else _written(value, "#,##0.00####", self.locale)
 
     def day(self, value: date | None) -> str:
         """A day; nothing for None."""

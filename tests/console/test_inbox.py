@@ -37,13 +37,13 @@ async def test_an_order_is_approved_by_the_person_who_is_signed_in(
 ) -> None:
     await _draft(shop, purchasing, number)
     ada = await console.person("ada", [Role.APPROVE])
-    assert f'/inbox/po/{number}"' in await ada.get("/inbox?kind=po")
+    assert f'/inbox/po/{number}"' in await ada.inbox("kind=po")
     page = await ada.get(f"/inbox/po/{number}")
     assert "2,000.00" in page
     assert "below the reorder point" in page
     answered = await ada.post(f"/inbox/po/{number}/approve", {"version": "1", "approver": "eve"})
     assert answered.headers["location"] == "/inbox"
-    assert f"{number} is approved and goes to the supplier." in await ada.get("/inbox")
+    assert f"{number} is approved and goes to the supplier." in await ada.inbox()
     state = await purchasing.state(number)
     assert [(each["approver"]) for each in state["approvals"]] == ["ada"]
     assert Decimal(state["total"]) == Decimal(2000)
@@ -110,14 +110,14 @@ async def test_an_adjustment_shows_what_is_before_and_after_and_is_posted(
 ) -> None:
     number, item = await pending(adjusting, shop)
     ada = await console.person("ada", [Role.APPROVE])
-    listed = await ada.get("/inbox?kind=adjust")
+    listed = await ada.inbox("kind=adjust")
     assert f'href="/inbox/adjust/{number}"' in listed
     assert box(listed, f"adjust {number}").startswith(f"adjust {number}\t1000.00 ")
     page = await ada.get(f"/inbox/adjust/{number}")
     assert cells(page) == ["12", "-10", "2", "-1,000.00"]
     assert "broken in the rain" in page
     await ada.post(f"/inbox/adjust/{number}/approve")
-    assert f"{number} is approved and in the books." in await ada.get("/inbox")
+    assert f"{number} is approved and in the books." in await ada.inbox()
     state = await adjusting.state(number)
     assert (state["status"], state["approved_by"]) == ("POSTED", "ada")
     assert on_hand(shop, item) == 2
@@ -159,7 +159,7 @@ async def test_an_order_that_was_amended_meanwhile_is_not_approved_unseen(
     item = shop.item(0)
     await purchasing.draft(number, shop.supplier(), [(item, 2_000)])
     ada = await console.person("ada", [Role.APPROVE])
-    seen = box(await ada.get("/inbox?kind=po"), f"po {number}")
+    seen = box(await ada.inbox("kind=po"), f"po {number}")
     assert seen.startswith(f"po {number}\t2000.00 ")
     # Other lines that are worth the same.
     other = {"line_items": [wanted(item, 1_000, "2.00")], "performed_by": "rita", "reason": "dearer"}
@@ -170,7 +170,7 @@ async def test_an_order_that_was_amended_meanwhile_is_not_approved_unseen(
     assert "This page is too old" in answered.text
     await ada.post(f"/inbox/po/{number}/approve", {"version": "1"}, status=409)
     assert (await purchasing.state(number))["approvals"] == []
-    seen = box(await ada.get("/inbox?kind=po"), f"po {number}")
+    seen = box(await ada.inbox("kind=po"), f"po {number}")
     await ada.post("/inbox/approve", {"chosen": [seen]}, status=200)
     assert (await purchasing.state(number))["status"] == "SUBMITTED"
 
@@ -181,22 +181,22 @@ async def test_only_what_concerns_a_person_is_shown_and_why_they_may_not_decide(
     item, elsewhere = shop.item(0), shop.item(0)
     await purchasing.draft(number, shop.supplier(), [(item, 2_000)])
     here = await console.person("ada", [Role.APPROVE], [item.warehouse_id])
-    assert f"po {number}\t2000.00" in await here.get("/inbox?kind=po")
+    assert f"po {number}\t2000.00" in await here.inbox("kind=po")
     there = await console.person("ada", [Role.APPROVE], [elsewhere.warehouse_id])
-    assert number not in await there.get("/inbox")
-    everything = await there.get("/inbox?kind=po&whose=all")
+    assert number not in await there.inbox()
+    everything = await there.inbox("kind=po&whose=all")
     assert number in everything
     assert f'value="po {number}' not in everything
     assert "It is in a warehouse that isn&#39;t yours." in everything
     counter = await console.person("cy", [Role.COUNT])
-    assert number not in await counter.get("/inbox")
+    assert number not in await counter.inbox()
     drafted_by = await console.person("Rita", [Role.APPROVE, Role.BUY], [item.warehouse_id])
-    for page in (await drafted_by.get("/inbox?kind=po"), await drafted_by.get(f"/inbox/po/{number}")):
+    for page in (await drafted_by.inbox("kind=po"), await drafted_by.get(f"/inbox/po/{number}")):
         assert "You asked for it yourself: somebody else has to decide." in page
         assert f'value="po {number}' not in page
         assert f"/inbox/po/{number}/approve" not in page
     small = await console.person("lin", [Role.APPROVE], limit=Decimal(500))
-    for page in (await small.get(f"/inbox/po/{number}"), await small.get("/inbox?kind=po")):
+    for page in (await small.get(f"/inbox/po/{number}"), await small.inbox("kind=po")):
         assert "It is worth 2,000.00, and you approve up to 500.00." in page
     refused = await small.post(f"/inbox/po/{number}/approve", {"version": "1"}, status=403)
     assert "up to which" in refused.text

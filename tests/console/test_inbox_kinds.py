@@ -38,7 +38,7 @@ async def test_only_who_decides_sees_the_numbers_of_a_count(console: AtTheConsol
     count = await one_count(counts, shop, 6_311, first=4_177)
     page = f"/inbox/count/{count.number}"
     counter = await console.person("bob", [Role.COUNT], [count.item.warehouse_id])
-    assert page in await counter.get("/inbox")
+    assert page in await counter.inbox()
     led = await counter.http.get(page)
     assert (led.status_code, led.headers["location"]) == (303, f"/count/{count.number}")
     looks = await console.person("lou", [Role.LOOK])
@@ -59,7 +59,7 @@ async def test_a_count_is_approved_with_its_cause_and_not_by_who_counted(
     page = f"/inbox/count/{count.number}"
     fields = {"product_id": str(count.item.product_id), "root_cause": "THEFT"}
     ann = await console.person("Ann", [Role.APPROVE])
-    assert "You counted it yourself" in await ann.get("/inbox?kind=count")
+    assert "You counted it yourself" in await ann.inbox("kind=count")
     assert "You counted it yourself" in await ann.get(page)
     await ann.post(f"{page}/approve", fields, status=403)
     ada = await console.person("ada", [Role.APPROVE])
@@ -80,7 +80,7 @@ async def test_units_are_released_and_scrapped_once_for_each_page(
     assert "You asked for it yourself" in await tom.get(f"/inbox/inspection/{number}")
     await tom.post(f"/inbox/inspection/{number}/release", {"units-0": "6"}, status=403)
     ada = await console.person("ada", [Role.APPROVE])
-    assert f"/inbox/inspection/{number}" in await ada.get("/inbox?kind=inspection")
+    assert f"/inbox/inspection/{number}" in await ada.inbox("kind=inspection")
     page = await ada.get(f"/inbox/inspection/{number}")
     assert cells(page) == ["6", "0", "0", "6"]
     fields = {"draft": _draft_of(page), "units-0": "4"}
@@ -127,7 +127,7 @@ async def test_a_loss_on_the_way_is_approved_at_the_destination(
     assert (await refusal(transfers.write_off(number))).type == "NotPermitted"
     page = f"/inbox/transfer/{number}"
     wes = await console.person("wes", [Role.RECEIVE], [there])
-    assert f'href="/receive/transfer/{number}"' in await wes.get("/inbox?kind=transfer")
+    assert f'href="/receive/transfer/{number}"' in await wes.inbox("kind=transfer")
     assert f'href="/receive/transfer/{number}"' in await wes.get(page)
     fields = {"value": "1,000.00"}
     at_the_source = await console.person("ben", [Role.APPROVE], [source.warehouse_id])
@@ -171,7 +171,7 @@ async def test_a_recall_is_released_by_another_person_or_closed(
     assert "glass in a jar" in page
     await quinn.post(f"/inbox/recall/{numbers[0]}/release", {"reason": "ours"}, status=403)
     ada = await console.person("ada", [Role.APPROVE])
-    assert f"/inbox/recall/{numbers[0]}" in await ada.get("/inbox?kind=recall")
+    assert f"/inbox/recall/{numbers[0]}" in await ada.inbox("kind=recall")
     await ada.post(f"/inbox/recall/{numbers[0]}/release", status=422)
     assert (await recalling.state(numbers[0]))["status"] == "BLOCKED"
     await ada.post(f"/inbox/recall/{numbers[0]}/close", {"reason": "all back"}, status=403)
@@ -198,7 +198,7 @@ async def test_a_finding_of_the_audit_is_repaired_or_accepted(
             desk = AtTheConsole(made, made.settings.url, sign_in, None)
             amy = await desk.person("amy", [Role.ADMINISTER])
             first, second = (f"/inbox/audit/{found[item.product_id].finding_id}" for item in (one, other))
-            assert first in await amy.get("/inbox?kind=audit")
+            assert first in await amy.inbox("kind=audit")
             page = await amy.get(first)
             assert "on hand is not the last balance" in page
             await amy.post(f"{first}/repair", status=422)
@@ -220,7 +220,7 @@ async def test_a_return_is_inspected_once_however_often_it_is_sent(
     back = await sent(returns, shop)
     ines = await console.person("ines", [Role.RECEIVE], [back.item.warehouse_id])
     assert f'href="/inspect/return/{back.number}"' in await ines.get("/inspect")
-    assert f'href="/inspect/return/{back.number}"' in await ines.get("/inbox?kind=return")
+    assert f'href="/inspect/return/{back.number}"' in await ines.inbox("kind=return")
     found = await ines.http.get("/inspect", params={"find": back.number})
     assert found.headers["location"] == f"/inspect/return/{back.number}"
     line = {"product_id": back.item.product_id, "units": 6, "bad": 1}

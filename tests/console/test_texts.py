@@ -76,6 +76,8 @@ def test_numbers_and_times_are_written_as_in_that_language() -> None:
     english, german = Texts("en"), Texts("de")
     assert (english.number(1234567), german.number(1234567)) == ("1,234,567", "1.234.567")
     assert (english.money(Decimal("1234.5")), german.money(Decimal("1234.5"))) == ("1,234.50", "1.234,50")
+    most = Decimal("12345678901234567890123456.123456")
+    assert german.money(most) == "12.345.678.901.234.567.890.123.456,123456"
     assert (english.day(date(2026, 12, 1)), german.day(date(2026, 12, 1))) == ("1 Dec 2026", "01.12.2026")
     at, berlin = datetime(2026, 12, 1, 14, 5, tzinfo=UTC), ZoneInfo("Europe/Berlin")
     assert english.instant(at, berlin) == "1 Dec 2026, 15:05 CET"

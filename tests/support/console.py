@@ -1,5 +1,6 @@
 """People at the console: signed in, each with roles of their own, by plain requests or in a real browser."""
 
+import html
 import os
 import re
 import shutil
@@ -28,6 +29,7 @@ expect.set_options(timeout=20_000)
 """A machine that does other things as well is slow; what is right comes at once elsewhere."""
 _AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 _NUMBER_CELL = re.compile(r'<td class="num[^"]*"[^>]*>(.*?)</td>', re.DOTALL)
+_OLDER = re.compile(r'href="([^"]+)">Older ones')
 _CSRF = re.compile(r'<meta name="csrf" content="([^"]+)">')
 
 
@@ -48,6 +50,15 @@ class Person:
         answered = await self.http.get(path, headers=headers)
         assert answered.status_code == status, answered.text
         return answered.text
+
+    async def inbox(self, query: str = "") -> str:
+        """The sources of all pages of an inbox: other tests have left things in it."""
+        pages, path = [], f"/inbox?{query}" if query else "/inbox"
+        while path:
+            pages.append(await self.get(path))
+            more = _OLDER.search(pages[-1])
+            path = html.unescape(more[1]) if more else ""
+        return "".join(pages)
 
     async def post(self, path: str, fields: dict[str, Any] | None = None, *, status: int = 303) -> httpx.Response:
         """Send a form of a page, with the session's word; it is answered with this status."""
