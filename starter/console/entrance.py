@@ -121,7 +121,7 @@ class Entrance:
             visitor = self._sign_in.visitor_of_key(key)
             if visitor is None:
                 raise SignInRefused("This link isn't good any more: each start of the console prints new ones.")
-            return self._let_in(visitor, back)
+            return self._let_in(request, visitor, back)
         if self._sign_in.visitor_of(request) is not None:
             return RedirectResponse(back, status_code=303)
         return self.say(request, 200, None)
@@ -142,11 +142,13 @@ class Entrance:
 
     async def _come_back(self, request: Request) -> Response:
         visitor, back = await self._sign_in.come_back(request, request.cookies.get(self._kept, ""))
-        response = self._let_in(visitor, path_of_ours(back))
+        response = self._let_in(request, visitor, path_of_ours(back))
         response.delete_cookie(self._kept, path="/", secure=self._settings.is_secure, httponly=True, samesite="lax")
         return response
 
-    def _let_in(self, visitor: Visitor, back: str) -> Response:
+    def _let_in(self, request: Request, visitor: Visitor, back: str) -> Response:
+        if (before := self._sessions.of(request.cookies.get(self._settings.cookie))) is not None:
+            self._sessions.end(before)
         session = self._sessions.begin(visitor)
         _log.info("signed in: %s", visitor.identity.person)
         return with_cookie(RedirectResponse(back, status_code=303), session, self._settings)

@@ -11,13 +11,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from starlette.responses import Response
 
-from stockkeeper.contracts.errors import StockkeeperError
+from stockkeeper.contracts.errors import StockkeeperError, Unreachable
 
 _FOLDER = Path(__file__).parents[2]
 _WITHIN_SECONDS = 60.0
@@ -125,6 +126,10 @@ class _Maker:
 
 _MAKER = _Maker()
 atexit.register(_MAKER.end)
+MOST_WAITING = 5
+"""Papers that are made or wait for it: each may take a while, and whoever wants the next one can come again."""
+_ONE_AT_A_TIME = ThreadPoolExecutor(1, thread_name_prefix="paper")
+_waiting = 0
 
 
 async def pdf(paper: Paper, name: str) -> Response:
@@ -132,7 +137,16 @@ async def pdf(paper: Paper, name: str) -> Response:
 
     Raises:
         StockkeeperError: It can't be made.
+        Unreachable: Several others are being made.
     """
     safe = "".join(each if each.isalnum() or each in "-_." else "_" for each in name)
     headers = {"Content-Disposition": f"inline; filename*=UTF-8''{quote(safe)}.pdf"}
-    return Response(await asyncio.to_thread(paper.as_pdf), media_type="application/pdf", headers=headers)
+    global _waiting  # noqa: PLW0603 - of this process
+    if _waiting >= MOST_WAITING:
+        raise Unreachable("many papers are being made: try again in a moment")
+    _waiting += 1
+    try:
+        made = await asyncio.get_running_loop().run_in_executor(_ONE_AT_A_TIME, paper.as_pdf)
+    finally:
+        _waiting -= 1
+    return Response(made, media_type="application/pdf", headers=headers)

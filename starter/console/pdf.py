@@ -98,7 +98,10 @@ def main() -> None:
             return
         asked = bytearray()
         while len(asked) < int.from_bytes(length):
-            asked += os.read(0, int.from_bytes(length) - len(asked))
+            part = os.read(0, int.from_bytes(length) - len(asked))
+            if not part:
+                return
+            asked += part
         try:
             answer = b"\0" + made(bytes(asked))
         except Exception as error:  # noqa: BLE001 - told to who asked

@@ -45,7 +45,9 @@ class ProxySignIn(SignIn):
             return None
         if self._roles_header is None:
             return Visitor(self._people.get(person) or Identity(person, frozenset()))
-        words = re.split(r"[\s,;]+", " ".join(request.headers.getlist(self._roles_header)))
+        # A second one may be what a visitor has sent, and the proxy has passed on.
+        given = request.headers.getlist(self._roles_header)
+        words = re.split(r"[\s,;]+", given[0]) if len(given) == 1 else []
         return Visitor(Identity(person, frozenset(role for role in Role if role.value in words)))
 
 

@@ -162,3 +162,19 @@ async def test_a_scan_leads_to_its_line_and_the_keyboard_is_enough(
     await page.context.close()
     posted = [line["product_id"] for line in (await counts.state(number))["lines"] if line["status"] == "POSTED"]
     assert posted == [items[1].product_id]
+
+
+async def test_who_has_seen_the_numbers_decides_and_does_not_count(
+    console: AtTheConsole, counts: Counts, shop: Shop, engine: Engine, number: str
+) -> None:
+    item = shop.item(RARE)
+    await counts.open(number, item)
+    await counts.record(number, item, WRONG, "ann")
+    both = await console.person("bo", [Role.COUNT, Role.APPROVE])
+    counted = {"product_id": item.product_id, "units": WRONG}
+    assert not is_blind(await both.get(f"/inbox/count/{number}?numbers=show"))
+    refused = await both.send(f"/count/{number}/record", counted, status=403)
+    assert refused["message"] == "You have seen the numbers of this count: somebody else counts."
+    assert level(engine, item) == (RARE, 0)
+    ben = await console.person("ben", [Role.COUNT])
+    assert (await ben.send(f"/count/{number}/record", counted))["state"] == "done"

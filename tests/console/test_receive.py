@@ -11,7 +11,7 @@ from playwright.async_api import Page, expect
 from sqlalchemy import Engine, insert, select
 
 from database import tables
-from stockkeeper.domain.permission import Role
+from stockkeeper.domain.permission import Identity, Role
 from stockkeeper.domain.stock import ItemKey
 from tests.support.books import level
 from tests.support.console import DESKTOP, PHONE, AtTheConsole, axe_finds, picture
@@ -368,3 +368,37 @@ def _gtin() -> str:
     digits = f"1{uuid.uuid4().int % 10**12:012}"
     total = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(digits))
     return digits + str(-total % 10)
+
+
+@pytest.mark.usefixtures("needs_browser")
+async def test_a_booking_whose_session_ended_meanwhile_is_asked_for_again_and_booked_once(
+    console: AtTheConsole, purchasing: Purchasing, shop: Shop, engine: Engine, number: str
+) -> None:
+    item = await ordered(shop, purchasing, number)
+    code = barcode(engine, item, f"O{uuid.uuid4().hex[:6]}".upper(), "case", 50)
+    page = await console.page("wes", [Role.RECEIVE])
+    await page.goto(f"/receive/po/{number}")
+    await _scan(page, code)
+    await _is_kept(page, 50)
+    lost = 0
+
+    async def lose_once(route: Any) -> None:
+        nonlocal lost
+        lost += 1
+        if lost == 1:
+            # It is booked, and its answer is lost; then somebody signs in again in this browser.
+            await route.fetch()
+            other = await page.context.new_page()
+            await other.goto(console.sign_in.invite(Identity("wes", frozenset([Role.RECEIVE]))))
+            await other.close()
+            await route.abort()
+        else:
+            await route.continue_()
+
+    await page.route("**/book", lose_once)
+    await page.locator("#book").click()
+    await expect(page.locator("#booked")).to_have_text("50 units are booked.")
+    assert lost >= 3
+    await page.context.close()
+    assert level(engine, item) == (50, 0)
+    assert len((await purchasing.state(number))["receipts"]) == 1

@@ -29,7 +29,7 @@ expect.set_options(timeout=20_000)
 """A machine that does other things as well is slow; what is right comes at once elsewhere."""
 _AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 _NUMBER_CELL = re.compile(r'<td class="num[^"]*"[^>]*>(.*?)</td>', re.DOTALL)
-_OLDER = re.compile(r'href="([^"]+)">Older ones')
+_NEWER = re.compile(r'href="([^"]+)">Newer ones')
 _CSRF = re.compile(r'<meta name="csrf" content="([^"]+)">')
 
 
@@ -56,7 +56,7 @@ class Person:
         pages, path = [], f"/inbox?{query}" if query else "/inbox"
         while path:
             pages.append(await self.get(path))
-            more = _OLDER.search(pages[-1])
+            more = _NEWER.search(pages[-1])
             path = html.unescape(more[1]) if more else ""
         return "".join(pages)
 

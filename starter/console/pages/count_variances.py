@@ -5,6 +5,7 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse, Response
 
 from starter.console.named import names_of, zone_at
+from starter.console.numbers_seen import NUMBERS_SEEN
 from starter.console.paging import first
 from starter.console.routes import Routes
 from starter.console.visit import Visit
@@ -12,7 +13,7 @@ from stockkeeper.contracts import cycle_count
 from stockkeeper.contracts.count_questions import VARIANCES_AT_ONCE
 from stockkeeper.contracts.cycle_count import RootCause, is_same_person
 from stockkeeper.contracts.errors import InvalidRequest
-from stockkeeper.contracts.permission import Role
+from stockkeeper.contracts.permission import Role, require_limit
 
 routes = Routes()
 
@@ -34,6 +35,8 @@ async def show_variances(visit: Visit) -> Response:
     if not decides and counts:
         return RedirectResponse(sheet, status_code=303)
     shows = decides and (not counts or visit.query("numbers") == "show")
+    if shows and counts:
+        NUMBERS_SEEN.by(visit.person, number)
     lines, more = await first(visit.stock.variances(count_number=number), VARIANCES_AT_ONCE) if shows else ([], False)
     promised = {each.product_id for line in lines for each in line.would_end}
     found = await names_of(visit.stock, products=promised, warehouses=[state.warehouse_id])
@@ -68,6 +71,8 @@ async def approve_variance(visit: Visit) -> Response:
         raise InvalidRequest(visit.texts.say("Choose why the books were wrong."))
     count = await visit.stock.cycle_count(number)
     visit.require(cycle_count.PROCESS, "approve_variance", count.state)
+    # What it is worth isn't known here.
+    require_limit(visit.identity, None, "approve_variance")
     state = await count.approve_variance(
         int(product), approver=visit.person, root_cause=RootCause(cause), lot_number=lot
     )

@@ -16,6 +16,7 @@ from starter.console.bodies import body_of
 from starter.console.expected import SHOWN, expected_at
 from starter.console.items import warehouses_of
 from starter.console.named import names_of
+from starter.console.numbers_seen import NUMBERS_SEEN
 from starter.console.paper import Column, Paper, pdf
 from starter.console.routes import Routes
 from starter.console.visit import Visit
@@ -106,6 +107,7 @@ async def record_count(visit: Visit) -> Response:
     """Record one line. The same count by the same person counts once."""
     count = await visit.stock.cycle_count(visit.path("number"))
     visit.require(cycle_count.PROCESS, "record", count.state)
+    _require_blind(visit, count.name)
     asked = await body_of(visit, Recorded)
     state = await count.record(
         asked.product_id,
@@ -156,6 +158,11 @@ async def print_sheet_as_pdf(visit: Visit) -> Response:
         rows,
     )
     return await pdf(paper, f"count-{state.count_number}")
+
+
+def _require_blind(visit: Visit, number: str) -> None:
+    said = visit.texts.say("You have seen the numbers of this count: somebody else counts.")
+    NUMBERS_SEEN.require_blind(visit.person, number, said)
 
 
 async def _sheet(visit: Visit) -> tuple[CycleCountState, FoundItems]:

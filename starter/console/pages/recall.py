@@ -5,10 +5,10 @@ from starlette.responses import Response
 from starter.console.named import names_of
 from starter.console.routes import Routes
 from starter.console.visit import Visit
-from starter.console.waiting import why_not_by
+from starter.console.waiting import why_above_limit, why_not_by
 from stockkeeper.contracts import recall
 from stockkeeper.contracts.errors import InvalidRequest
-from stockkeeper.contracts.permission import Role
+from stockkeeper.contracts.permission import Role, require_limit
 from stockkeeper.contracts.recall import RecallStatus
 
 routes = Routes()
@@ -24,7 +24,7 @@ async def show_recall(visit: Visit) -> Response:
     found = await names_of(visit.stock, products=[state.product_id] if state.product_id else [], warehouses=places)
     is_open = state.status is RecallStatus.BLOCKED
     releases = is_open and visit.may(recall.PROCESS.needs["release"], state)
-    hindered = why_not_by(visit, state.requested_by) if releases else None
+    hindered = (why_not_by(visit, state.requested_by) or why_above_limit(visit, None)) if releases else None
     return visit.show(
         "recall.html",
         its=state,
@@ -42,6 +42,8 @@ async def release_lot(visit: Visit) -> Response:
     reason = await _reason(visit)
     found = await visit.stock.recall(visit.path("number"))
     visit.require(recall.PROCESS, "release", found.state)
+    # What it is worth isn't known here.
+    require_limit(visit.identity, None, "release")
     await found.release(performed_by=visit.person, reason=reason)
     return visit.go_to("/inbox", visit.texts.say("Lot {number} may leave again.", number=found.state.lot_number))
 

@@ -137,7 +137,7 @@ async def _units(visit: Visit, name: str, *, least: int) -> int | None:
     typed = await visit.field(name)
     if typed is None:
         return None
-    if not (typed.isascii() and typed.isdecimal() and least <= int(typed[:20]) <= MAX_UNITS):
+    if not (typed.isascii() and typed.isdecimal() and len(typed) < 20 and least <= int(typed) <= MAX_UNITS):
         raise InvalidRequest(visit.texts.say("Give whole units, without signs or points: 120."))
     return int(typed)
 

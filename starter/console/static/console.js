@@ -17,11 +17,25 @@ const console_ = {
       });
       const text = await response.text();
       let read = null;
-      try { read = JSON.parse(text); } catch { read = {message: text}; }
+      try { read = JSON.parse(text); } catch { read = null; }
+      // A page that something on the way has put in its place, such as one to sign in, is no answer of ours.
+      if (response.redirected || read === null) return {ok: false, status: 0, body: null};
       return {ok: response.ok, status: response.status, body: read};
     } catch {
       return {ok: false, status: 0, body: null};
     }
+  },
+
+  // Whether an answer leaves open what has become of it: it is asked for again, by the same number. A page from before
+  // another sign-in is loaded anew, once in a while; what it keeps is in the browser.
+  isUnsure(answer) {
+    const {status, body} = answer;
+    const isOld = status === 403 && body !== null && body.error === "Refused";
+    if (isOld && Date.now() - Number(sessionStorage.getItem("loaded anew") || 0) > 30_000) {
+      sessionStorage.setItem("loaded anew", String(Date.now()));
+      location.reload();
+    }
+    return isOld || status === 0 || status === 401 || status === 429 || status >= 500;
   },
 
   // A short tone: high for right, low and twice for wrong. Scanners are read by ear.
@@ -74,6 +88,16 @@ if (opens) {
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && menu.classList.contains("open")) { show(false); opens.focus(); }
   });
+}
+
+// Sheets that were kept for somebody else, or for nobody who is signed in any more, are taken away.
+{
+  const who = document.querySelector(".who");
+  const person = who ? who.textContent : "";
+  if ("caches" in window && localStorage.getItem("person") !== person) {
+    caches.delete("sheets");
+    localStorage.setItem("person", person);
+  }
 }
 
 // Signing out takes what was kept for offline use away before it goes; drafts that weren't sent stay.

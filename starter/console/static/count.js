@@ -11,7 +11,7 @@
   const byId = (id) => document.getElementById(id);
   const say = (text, values = {}) =>
     (sheet.texts[text] || text).replace(/\{(\w+)\}/g, (_, name) => (name in values ? values[name] : `{${name}}`));
-  const prefix = `count:${sheet.key}:`;
+  const prefix = `count:${encodeURIComponent(sheet.key)}:`;
   const keyOf = (product, lot) => `${prefix}${product}:${lot || ""}`;
   let isThere = true;
   let isSending = false;
@@ -60,7 +60,7 @@
       for (const entry of all().filter((each) => each.state === "waiting")) {
         const {product_id, lot, units, root_cause, expires_on} = entry;
         const answer = await window.stockkeeper.send(sheet.path, {product_id, lot, units, root_cause, expires_on});
-        if (answer.status === 0 || answer.status === 401 || answer.status === 429 || answer.status >= 500) {
+        if (window.stockkeeper.isUnsure(answer)) {
           isThere = false;
           signIn(answer);
           timer = setTimeout(send, pause);

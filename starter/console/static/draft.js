@@ -175,8 +175,7 @@ class Reader {
         const waiting = this.draft.entries().filter((entry) => entry.state === "waiting").slice(0, 50);
         if (waiting.length === 0) { this.network(true); return; }
         const answer = await window.stockkeeper.send("/scan", {texts: waiting.map((entry) => entry.text)});
-        if (answer.status === 401) { this.network(false, answer.body); this.later(); return; }
-        if (answer.status === 0 || answer.status >= 500 || answer.status === 429) { this.network(false); this.later(); return; }
+        if (window.stockkeeper.isUnsure(answer)) { this.network(false, answer.body); this.later(); return; }
         this.network(true);
         this.pause = 500;
         waiting.forEach((entry, nth) => {
@@ -223,7 +222,7 @@ class Booker {
     try {
       for (const booking of this.draft.bookings()) {
         const answer = await window.stockkeeper.send(this.path, {id: booking.id, lines: booking.lines, reason: booking.reason});
-        if (answer.status === 0 || answer.status === 401 || answer.status === 429 || answer.status >= 500) {
+        if (window.stockkeeper.isUnsure(answer)) {
           // It may have been booked: it is asked for again, with the same number and the same units.
           this.network(false, answer.body);
           this.timer = setTimeout(() => this.send(), this.pause);
