@@ -24,13 +24,16 @@
   }
 
   function keep(entry) {
+    let isKept = true;
     try {
       localStorage.setItem(keyOf(entry.product_id, entry.lot), JSON.stringify(entry));
     } catch {
+      isKept = false;
       window.stockkeeper.sound(false);
       window.alert(say("This browser can't keep the count: its memory is full or closed. Use paper, or another device."));
     }
     show();
+    return isKept;
   }
 
   function all() {
@@ -57,7 +60,10 @@
     isSending = true;
     clearTimeout(timer);
     try {
-      for (const entry of all().filter((each) => each.state === "waiting")) {
+      // What is typed meanwhile is sent as well.
+      for (;;) {
+        const entry = all().find((each) => each.state === "waiting");
+        if (!entry) return;
         const {product_id, lot, units, root_cause, expires_on} = entry;
         const answer = await window.stockkeeper.send(sheet.path, {product_id, lot, units, root_cause, expires_on});
         if (window.stockkeeper.isUnsure(answer)) {
@@ -72,9 +78,10 @@
         const now = kept(product_id, lot);
         // What was typed meanwhile is another count, and is sent by itself.
         if (now && now.units === units && now.state === "waiting") {
-          keep(answer.ok
+          const isKept = keep(answer.ok
             ? {...now, state: answer.body.state === "done" ? "done" : "wait", message: answer.body.message}
             : {...now, state: "refused", message: answer.body.message});
+          if (!isKept) return;
         }
       }
     } finally {

@@ -227,8 +227,8 @@
         const typed = chosen.value.trim();
         if (!typed) { chosen.focus(); return; }
         document.activeElement.blur();
+        change(line, typed, each.units || (each.bad ? 0 : 1), each.bad, until_.value || null);
         if (each.units || each.bad) change(line, null, -each.units, -each.bad, null);
-        change(line, typed, each.units || 1, each.bad, until_.value || null);
       });
     }
     return made;

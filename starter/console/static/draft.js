@@ -52,6 +52,12 @@ class Draft {
     return kept;
   }
 
+  // An entry as it is now; null: it was taken back or booked.
+  entry(id) {
+    const kept = localStorage.getItem(`${this.key}:${this.id}:${id}`);
+    return kept === null ? null : JSON.parse(kept);
+  }
+
   // Changes an entry, unless it was taken back or booked meanwhile.
   update(id, changes) {
     const key = `${this.key}:${this.id}:${id}`;
@@ -95,12 +101,19 @@ class Draft {
 
   // Sets the present draft down for booking, and begins the next one. Returns the booking; null: nothing is counted.
   take() {
+    const before = this.id;
+    const others = this.entries().filter((entry) => entry.state !== "counted");
     const lines = this.lines();
     if (lines.length === 0) return null;
     const reason = lines.some((line) => line.bad > 0) ? this.reason.trim() : "";
     const booking = {id: this.id, at: Date.now(), lines, reason: reason || null};
     localStorage.setItem(`${this.key}:booking:${booking.id}`, JSON.stringify(booking));
     localStorage.setItem(`${this.key}:id`, Draft.number());
+    // What isn't counted yet isn't booked with it.
+    for (const entry of others) {
+      this.#keep(entry, this.id);
+      localStorage.removeItem(`${this.key}:${before}:${entry.id}`);
+    }
     this.changed();
     return booking;
   }
@@ -179,6 +192,9 @@ class Reader {
         this.network(true);
         this.pause = 500;
         waiting.forEach((entry, nth) => {
+          // Another tab may have read it meanwhile.
+          const now = this.draft.entry(entry.id);
+          if (now === null || now.state !== "waiting") return;
           if (!answer.ok) { this.draft.update(entry.id, {state: "wrong", message: answer.body.message}); return; }
           const {readings, certain} = answer.body.answers[nth];
           const changes = certain
@@ -220,7 +236,10 @@ class Booker {
     this.isSending = true;
     clearTimeout(this.timer);
     try {
-      for (const booking of this.draft.bookings()) {
+      // What is set down meanwhile is sent as well.
+      for (;;) {
+        const [booking] = this.draft.bookings();
+        if (!booking) return;
         const answer = await window.stockkeeper.send(this.path, {id: booking.id, lines: booking.lines, reason: booking.reason});
         if (window.stockkeeper.isUnsure(answer)) {
           // It may have been booked: it is asked for again, with the same number and the same units.
