@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from stockkeeper.domain.permission import Role
 from stockkeeper.domain.stock import ItemKey
-from tests.console.test_receive import barcode, booking, sku_of
+from tests.console.test_receive import barcode, booking, new_gtin, sku_of
 from tests.support.books import level
 from tests.support.console import PHONE, AtTheConsole, axe_finds, picture
 from tests.support.lots import lot_books, lot_item
@@ -85,8 +85,7 @@ async def test_a_wrong_item_and_more_than_wanted_are_refused_and_another_lot_is_
     item = lot_item(shop, ("L-1", SOON, 5), ("L-2", LATER, 5))
     wrong = shop.item(1)
     await held(orders, number, (item, 3))
-    gtin = f"1{uuid.uuid4().int % 10**12:012}"
-    gtin += str(-sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(gtin)) % 10)
+    gtin = new_gtin()
     barcode(engine, item, gtin)
     other = barcode(engine, wrong, f"O{uuid.uuid4().hex[:6]}".upper())
     page = await console.page("pat", [Role.SELL], screen=PHONE)

@@ -31,6 +31,13 @@ def barcode(engine: Engine, item: ItemKey, code: str, unit: str = "each", quanti
     return code
 
 
+def new_gtin() -> str:
+    """A GTIN-14 that nobody has."""
+    digits = f"1{uuid.uuid4().int % 10**12:012}"
+    total = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(digits))
+    return digits + str(-total % 10)
+
+
 def sku_of(engine: Engine, item: ItemKey) -> str:
     """The SKU of an item."""
     with engine.connect() as connection:
@@ -278,7 +285,7 @@ async def test_one_scan_has_product_lot_expiry_and_pack_and_a_wrong_item_is_refu
     product, other = shop.product(), shop.item(1)
     track(engine, product)
     item = shop.item(0, product=product)
-    gtin = _gtin()
+    gtin = new_gtin()
     barcode(engine, item, gtin, "case", 24)
     wrong = barcode(engine, other, f"O{uuid.uuid4().hex[:6]}".upper())
     await purchasing.draft(number, shop.supplier(), [(item, 48)])
@@ -361,13 +368,6 @@ async def test_more_than_was_ordered_is_asked_about_and_a_refusal_gives_the_draf
     assert level(engine, item) == (10, 0)
     [receipt] = (await purchasing.state(number))["receipts"]
     assert (receipt["unfit"], receipt["unfit_reason"]) == (1, "Bruch")
-
-
-def _gtin() -> str:
-    """A GTIN-14 that nobody has."""
-    digits = f"1{uuid.uuid4().int % 10**12:012}"
-    total = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(digits))
-    return digits + str(-total % 10)
 
 
 @pytest.mark.usefixtures("needs_browser")
